@@ -1,0 +1,156 @@
+//! What can go wrong with the database, split by what the caller does about it.
+
+/// A failed store call. `Display` says what was attempted on what; the driver's words are the source.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database file or server cannot be opened.
+    #[error("cannot open the database {url}: {source}; check that the path or server exists and may be written")]
+    Open {
+        /// The address, without its password.
+        url: String,
+        /// The driver's words.
+        source: sqlx::Error,
+    },
+    /// The address is neither sqlite: nor postgres:.
+    #[error("{0:?} is no database address: write sqlite:postroad.db or postgres://user@host/name")]
+    Url(String),
+    /// A migration failed or the database is newer than this program.
+    #[error("cannot bring the database to this program's schema: {source}; a database that is newer needs a newer postroad")]
+    Migrate {
+        /// The driver's words.
+        source: sqlx::migrate::MigrateError,
+    },
+    /// Another engine works on the same SQLite file.
+    #[error("{path} is in use by another postroad engine; stop it, or let it do the work (other commands meet it through the database)")]
+    EngineLocked {
+        /// The lock file.
+        path: String,
+    },
+    /// The lock file cannot be made.
+    #[error("cannot take the engine lock {path}: {source}")]
+    LockFile {
+        /// The lock file.
+        path: String,
+        /// The system's words.
+        source: std::io::Error,
+    },
+    /// The server is not set up safely.
+    #[error("the PostgreSQL server has synchronous_commit = {0}; postroad needs on, or a crash could send twice")]
+    NotDurable(String),
+    /// The database belongs to another secret key.
+    #[error("this database was made with another secret key ({stored}) than the configured one ({given}); restore the key file it was made with")]
+    OtherKey {
+        /// Fingerprint in the database.
+        stored: String,
+        /// Fingerprint of the configured key.
+        given: String,
+    },
+    /// A statement failed.
+    #[error("{what}: {source}")]
+    Statement {
+        /// The statement's name.
+        what: &'static str,
+        /// The driver's words.
+        source: sqlx::Error,
+    },
+    /// A row that cannot be read as what it should be.
+    #[error("table {table}, column {column}, row {id}: the value is not one of ours; was the database changed by hand?")]
+    Inconsistent {
+        /// Table.
+        table: &'static str,
+        /// Column.
+        column: &'static str,
+        /// The row.
+        id: String,
+    },
+    /// Something named does not exist.
+    #[error("no {kind} named {name:?}{hint}")]
+    NotFound {
+        /// `list`, `campaign`, ...
+        kind: &'static str,
+        /// The name.
+        name: String,
+        /// What to do about it, starting with `; `, or empty.
+        hint: String,
+    },
+    /// A name is taken.
+    #[error("a {kind} named {name:?} exists already")]
+    Exists {
+        /// `list`, `campaign`, ...
+        kind: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// The campaign's state forbids it.
+    #[error("campaign {name:?}: {source}")]
+    Transition {
+        /// The campaign.
+        name: String,
+        /// Which transition.
+        source: postroad_model::campaign::InvalidTransition,
+    },
+    /// A limit cannot be kept.
+    #[error("limit {name:?} of {scope}: {source}")]
+    Limit {
+        /// The scope.
+        scope: String,
+        /// The limit's name.
+        name: String,
+        /// Why.
+        source: postroad_model::ledger::LedgerError,
+    },
+    /// A value does not fit its JSON column.
+    #[error("cannot write {what} as JSON: {source}")]
+    Json {
+        /// What.
+        what: &'static str,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// This node no longer holds the lane.
+    #[error("the lane of relay {relay} is held by another node or its lease ran out")]
+    LaneLost {
+        /// The relay.
+        relay: i64,
+    },
+}
+
+impl Error {
+    /// True when the database is away or busy and the same call may work later.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Statement { source, .. } | Self::Open { source, .. } => is_transient(source),
+            _ => false,
+        }
+    }
+
+    /// True for serialization failures and deadlocks: repeat the whole transaction.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        match self {
+            Self::Statement { source: sqlx::Error::Database(e), .. } => {
+                matches!(e.code().as_deref(), Some("40001" | "40P01"))
+            }
+            _ => false,
+        }
+    }
+}
+
+fn is_transient(source: &sqlx::Error) -> bool {
+    match source {
+        sqlx::Error::Io(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed
+        | sqlx::Error::Protocol(_) => true,
+        sqlx::Error::Database(e) => {
+            let code = e.code();
+            let code = code.as_deref().unwrap_or_default();
+            // SQLite: BUSY 5, LOCKED 6, IOERR 10, FULL 13. PostgreSQL: connection, resources, operator, conflicts.
+            matches!(code, "5" | "6" | "10" | "13" | "517" | "40001" | "40P01")
+                || ["08", "53", "57"].iter().any(|class| code.len() == 5 && code.starts_with(class))
+        }
+        _ => false,
+    }
+}

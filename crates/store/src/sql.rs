@@ -1,0 +1,58 @@
+//! Statements: one `.sql` file each, the same text for both engines or one for each where they differ.
+//!
+//! `statements()` lists all of them, so that a test can prepare each on both engines: a misspelt column fails there.
+
+use crate::backend::Engine;
+
+/// A named statement.
+#[derive(Debug, Clone, Copy)]
+pub struct Statement {
+    /// Its name, also in error messages.
+    pub name: &'static str,
+    sqlite: &'static str,
+    postgres: &'static str,
+}
+
+impl Statement {
+    pub(crate) const fn both(name: &'static str, text: &'static str) -> Self {
+        Self { name, sqlite: text, postgres: text }
+    }
+
+    pub(crate) const fn each(name: &'static str, sqlite: &'static str, postgres: &'static str) -> Self {
+        Self { name, sqlite, postgres }
+    }
+
+    /// The text for an engine.
+    #[must_use]
+    pub fn of(&self, engine: Engine) -> &'static str {
+        match engine {
+            Engine::Sqlite => self.sqlite,
+            Engine::Postgres => self.postgres,
+        }
+    }
+}
+
+/// Declares statements and the list of them: `both NAME = "file";` reads sql/file.sql, `each NAME = "file";`
+/// reads sql/file.sqlite.sql and sql/file.postgres.sql.
+macro_rules! sql {
+    ($($kind:ident $name:ident = $file:literal;)+) => {
+        $(const $name: $crate::sql::Statement = $crate::sql::sql!(@$kind $file);)+
+        pub(crate) const STATEMENTS: &[$crate::sql::Statement] = &[$($name),+];
+    };
+    (@both $file:literal) => {
+        $crate::sql::Statement::both($file, include_str!(concat!("sql/", $file, ".sql")))
+    };
+    (@each $file:literal) => {
+        $crate::sql::Statement::each(
+            $file,
+            include_str!(concat!("sql/", $file, ".sqlite.sql")),
+            include_str!(concat!("sql/", $file, ".postgres.sql")),
+        )
+    };
+}
+pub(crate) use sql;
+
+/// Every statement of the crate.
+pub fn statements() -> impl Iterator<Item = &'static Statement> {
+    [crate::backend::STATEMENTS].into_iter().flatten()
+}

@@ -1,0 +1,2 @@
+-- meta_get: one value of the table of single facts
+SELECT value FROM meta WHERE key = $1
