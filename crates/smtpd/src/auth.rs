@@ -203,10 +203,9 @@ fn xoauth2(text: &str, logins: &Logins) -> Progress {
     };
     match logins.verify(user, |account| account.token.as_deref() == Some(token)) {
         Some(account) => Progress::Done(Some(account)),
-        None => Progress::Challenge(
-            Exchange::Xoauth2Refused,
-            BASE64.encode(XOAUTH2_REFUSAL.as_bytes()),
-        ),
+        None => {
+            Progress::Challenge(Exchange::Xoauth2Refused, BASE64.encode(XOAUTH2_REFUSAL.as_bytes()))
+        }
     }
 }
 

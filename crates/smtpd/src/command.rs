@@ -58,7 +58,7 @@ const NEEDS_SMTPUTF8: Reply = Reply::new(553, (5, 6, 7), "Address needs SMTPUTF8
 
 /// Parses a line, CRLF included.
 pub(crate) fn parse(line: &[u8], offers: impl Fn(Extension) -> bool) -> Result<Command, Reply> {
-    let request = Request::parse(&mut line.iter()).map_err(refusal)?;
+    let request = Request::parse(&mut line.iter()).map_err(|error| refusal(&error))?;
     Ok(match request {
         Request::Ehlo { host } => Command::Hello { verb: Verb::Ehlo, name: host.into_owned() },
         Request::Lhlo { host } => Command::Hello { verb: Verb::Lhlo, name: host.into_owned() },
@@ -97,7 +97,7 @@ pub(crate) fn parse(line: &[u8], offers: impl Fn(Extension) -> bool) -> Result<C
     })
 }
 
-fn refusal(error: Malformed) -> Reply {
+fn refusal(error: &Malformed) -> Reply {
     match error {
         Malformed::UnknownCommand => UNKNOWN,
         Malformed::InvalidSenderAddress => BAD_SENDER,

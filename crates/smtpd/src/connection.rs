@@ -3,24 +3,23 @@
 //! Spawned by the server for each client. All commands that have arrived are carried out, and their
 //! replies leave in one write (RFC 2920 section 3.2). What always holds: the handler has answered before
 //! a reply of 2yz to the final dot is written; nothing is read while a fault holds the line; every wait
-//! ends with the idle limit or the stop of the server. Grammar and order of commands are the session's.
+//! ends with the idle limit or the stop of the server. Grammar and order of commands are the session's;
+//! latency and faults are carried out in `strike`.
+
+mod strike;
 
 use std::{
     io,
     sync::{Arc, atomic::AtomicU64},
-    time::Duration,
 };
 
-use rand::{Rng as _, rngs::StdRng};
-use tokio::{
-    net::TcpStream,
-    time::{sleep, timeout},
-};
+use rand::rngs::StdRng;
+use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    behaviour::{Extension, FaultAction, Moment, Phase},
+    behaviour::{Extension, Phase},
     envelope::{Peer, Recipient},
     fault::{Cut, Faults, throw},
     handler::{Handler, Replies},
@@ -64,10 +63,8 @@ const IDLE: Reply = Reply::new(421, (4, 4, 2), "Idle for too long, closing conne
 const STOPPED: Reply = Reply::new(421, (4, 3, 2), "Service shutting down");
 const READY_FOR_TLS: Reply = Reply::new(220, (2, 0, 0), "Ready to start TLS");
 const LOGGED_IN: Reply = Reply::new(235, (2, 7, 0), "Authentication succeeded");
-const BAD_CREDENTIALS: Reply =
-    Reply::new(535, (5, 7, 8), "Username and Password not accepted");
+const BAD_CREDENTIALS: Reply = Reply::new(535, (5, 7, 8), "Username and Password not accepted");
 const BYE: Reply = Reply::new(221, (2, 0, 0), "Bye");
-const GARBAGE: &[u8] = b"\x00\xfe\xffthis is not a reply\r\n";
 
 pub(crate) struct Connection {
     shared: Arc<Shared>,
@@ -220,7 +217,7 @@ impl Connection {
                 self.subject.clear();
                 self.enter(Phase::Mail).await?;
                 let Session { peer, envelope, .. } = &self.session;
-                let reply = self.shared.handler.mail(peer, envelope).get().await;
+                let reply = self.shared.handler.mail(self.now(), peer, envelope).get().await;
                 self.session.mail(&reply);
                 self.leave(Phase::Mail, &reply).await
             }
@@ -245,12 +242,13 @@ impl Connection {
 
     /// Decides, then records, and only then lets a fault strike: a recipient counts when it was received.
     async fn rcpt(&mut self, rcpt: Recipient, refusal: Option<Reply>) -> Result<(), End> {
+        let at_ms = self.now();
         let Session { peer, envelope, .. } = &self.session;
         let reply = match refusal {
             Some(reply) => reply,
-            None => self.shared.handler.rcpt(peer, envelope, &rcpt).get().await,
+            None => self.shared.handler.rcpt(at_ms, peer, envelope, &rcpt).get().await,
         };
-        self.shared.handler.saw_rcpt(peer, envelope, &rcpt, &reply);
+        self.shared.handler.saw_rcpt(at_ms, peer, envelope, &rcpt, &reply);
         self.subject.clone_from(&rcpt.address);
         self.session.rcpt(rcpt, &reply);
         self.enter(Phase::Rcpt).await?;
@@ -261,14 +259,14 @@ impl Connection {
         self.cut = None;
         let (_, size) = self.session.message();
         let Session { peer, envelope, .. } = &self.session;
-        self.shared.handler.saw_dot(peer, envelope, size);
+        self.shared.handler.saw_dot(self.now(), peer, envelope, size);
         self.enter(Phase::Dot).await?;
         let Session { peer, envelope, .. } = &self.session;
         let replies = match self.session.refusal() {
             Some(reply) => Replies::One(reply),
             None => {
                 let (bytes, size) = self.session.message();
-                self.shared.handler.message(peer, envelope, bytes, size).get().await
+                self.shared.handler.message(self.now(), peer, envelope, bytes, size).get().await
             }
         };
         let taken = replies.any_positive();
@@ -300,6 +298,10 @@ impl Connection {
         Ok(())
     }
 
+    fn now(&self) -> i64 {
+        (self.shared.settings.clock)()
+    }
+
     fn instead(&self, at: Phase) -> Option<Reply> {
         self.shared.handler.instead(at, &self.session.peer, &self.session.envelope)
     }
@@ -313,89 +315,6 @@ impl Connection {
         Ok(())
     }
 
-    /// What comes before the reply of a phase: its latency and the faults that strike instead of it.
-    async fn enter(&mut self, at: Phase) -> Result<(), End> {
-        let behaviour = Arc::clone(&self.shared.settings.behaviour);
-        for latency in behaviour.latency.iter().filter(|latency| latency.at == at) {
-            let most = latency.max_ms.unwrap_or(0).max(latency.min_ms);
-            let ms = self.dice.random_range(latency.min_ms..=most);
-            self.flush().await?;
-            self.pause(Duration::from_millis(ms)).await?;
-        }
-        self.break_at(at, Moment::BeforeReply).await
-    }
-
-    /// Writes the reply of a phase, deformed or broken where that is scripted.
-    async fn leave(&mut self, at: Phase, reply: &Reply) -> Result<(), End> {
-        if self.shared.settings.behaviour.faults.is_empty() {
-            self.put(reply);
-        } else {
-            let already = self.out.len();
-            let shape = self.shared.faults.shaping(at, &self.subject);
-            self.put_shaped(reply, shape);
-            let mid = self.shared.faults.breaking(at, Moment::MidReply, &self.subject);
-            if let Some(action) = mid {
-                let half = already + (self.out.len() - already) / 2;
-                let rest = self.out.split_off(half);
-                self.strike(action).await?;
-                self.out.extend(rest);
-            }
-            if let Some(FaultAction::Slow { byte_ms }) = shape {
-                self.flush_slowly(Duration::from_millis(byte_ms)).await?;
-            }
-            self.break_at(at, Moment::AfterReply).await?;
-        }
-        if reply.code == 421 {
-            self.flush().await?;
-            return Err(End::Over);
-        }
-        Ok(())
-    }
-
-    async fn break_at(&mut self, at: Phase, moment: Moment) -> Result<(), End> {
-        if self.shared.settings.behaviour.faults.is_empty() {
-            return Ok(());
-        }
-        match self.shared.faults.breaking(at, moment, &self.subject) {
-            Some(action) => self.strike(action).await,
-            None => Ok(()),
-        }
-    }
-
-    /// Breaks the connection. Replies to what came before have left by then.
-    async fn strike(&mut self, action: FaultAction) -> Result<(), End> {
-        self.flush().await?;
-        match action {
-            FaultAction::Drop => self.stream.close().await,
-            FaultAction::Reset => self.stream.reset(),
-            FaultAction::HalfClose => {
-                self.stream.close_write().await?;
-                let idle = self.shared.terms.limits.idle();
-                tokio::select! {
-                    // However it ends, nothing is left to do on this connection.
-                    _ended = timeout(idle, self.stream.drain()) => {}
-                    () = self.shared.stop.cancelled() => {}
-                }
-            }
-            FaultAction::Stall { ms: Some(ms) } => {
-                return self.pause(Duration::from_millis(ms)).await;
-            }
-            FaultAction::Stall { ms: None } => self.shared.stop.cancelled().await,
-            // These deform replies and never break: `Faults` keeps them apart.
-            FaultAction::Garbage | FaultAction::Multiline { .. } | FaultAction::Slow { .. } => {
-                return Ok(());
-            }
-        }
-        Err(End::Struck)
-    }
-
-    async fn pause(&self, time: Duration) -> Result<(), End> {
-        tokio::select! {
-            () = sleep(time) => Ok(()),
-            () = self.shared.stop.cancelled() => Err(End::Stopped),
-        }
-    }
-
     fn put(&mut self, reply: &Reply) {
         let statuses = if self.session.offers(Extension::EnhancedStatusCodes) {
             Statuses::Shown
@@ -403,28 +322,6 @@ impl Connection {
             Statuses::Hidden
         };
         reply.write_to(&mut self.out, statuses);
-    }
-
-    fn put_shaped(&mut self, reply: &Reply, shape: Option<FaultAction>) {
-        match shape {
-            Some(FaultAction::Garbage) => self.out.extend_from_slice(GARBAGE),
-            Some(FaultAction::Multiline { lines }) => {
-                let mut text = String::new();
-                for line in 1..=lines {
-                    text.push_str(&format!("line {line} of a long story\n"));
-                }
-                text.push_str(&reply.text);
-                self.put(&reply.clone().with_text(text));
-            }
-            Some(
-                FaultAction::Slow { .. }
-                | FaultAction::Drop
-                | FaultAction::Reset
-                | FaultAction::HalfClose
-                | FaultAction::Stall { .. },
-            )
-            | None => self.put(reply),
-        }
     }
 
     async fn flush(&mut self) -> Result<(), End> {
@@ -435,14 +332,6 @@ impl Connection {
         let written = timeout(idle, self.stream.write_all(&self.out)).await;
         self.out.clear();
         written.map_err(|_| End::Idle)??;
-        Ok(())
-    }
-
-    async fn flush_slowly(&mut self, between: Duration) -> Result<(), End> {
-        for byte in std::mem::take(&mut self.out) {
-            self.stream.write_all(&[byte]).await?;
-            self.pause(between).await?;
-        }
         Ok(())
     }
 }

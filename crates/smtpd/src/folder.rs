@@ -28,8 +28,11 @@ impl MailFolder {
     pub fn open(root: &Path, unique: impl Into<String>) -> Result<Self, Error> {
         for part in ["tmp", "new"] {
             let path = root.join(part);
-            std::fs::create_dir_all(&path)
-                .map_err(|source| Error::File { what: "make", path, source })?;
+            std::fs::create_dir_all(&path).map_err(|source| Error::File {
+                what: "make",
+                path,
+                source,
+            })?;
         }
         Ok(Self { root: root.to_owned(), unique: unique.into(), count: AtomicU64::new(0) })
     }

@@ -2,7 +2,8 @@
 //!
 //! Two stand behind a server in this project: the [`crate::Sink`], and the bounce listener, which takes
 //! only addresses that carry a token of ours. The connection asks in the order of the dialogue; an
-//! answer may be there at once or come later. What always holds: `message` is asked only when the final
+//! answer may be there at once or come later. `at_ms` is the one look at the clock that verdict and
+//! record share. What always holds: `message` is asked only when the final
 //! dot (or last chunk) was read, and its reply is written only after it answered.
 
 use std::{future::Future, pin::Pin};
@@ -63,27 +64,37 @@ pub trait Handler: Send + Sync + 'static {
     }
 
     /// MAIL; the envelope has its sender.
-    fn mail<'a>(&'a self, _peer: &'a Peer, _envelope: &'a Envelope) -> Answer<'a> {
+    fn mail<'a>(&'a self, _at_ms: i64, _peer: &'a Peer, _envelope: &'a Envelope) -> Answer<'a> {
         Answer::Now(Reply::new(250, (2, 1, 0), "Sender ok"))
     }
 
     /// RCPT; the envelope has the recipients before it.
     fn rcpt<'a>(
         &'a self,
+        at_ms: i64,
         peer: &'a Peer,
         envelope: &'a Envelope,
         recipient: &'a Recipient,
     ) -> Answer<'a>;
 
     /// A RCPT was read, and this is its reply, whoever gave it.
-    fn saw_rcpt(&self, _peer: &Peer, _envelope: &Envelope, _rcpt: &Recipient, _reply: &Reply) {}
+    fn saw_rcpt(
+        &self,
+        _at_ms: i64,
+        _peer: &Peer,
+        _envelope: &Envelope,
+        _rcpt: &Recipient,
+        _reply: &Reply,
+    ) {
+    }
 
     /// A final dot (or last chunk) was read; nothing is decided.
-    fn saw_dot(&self, _peer: &Peer, _envelope: &Envelope, _size: u64) {}
+    fn saw_dot(&self, _at_ms: i64, _peer: &Peer, _envelope: &Envelope, _size: u64) {}
 
     /// The message: `bytes` is as much as `wants` asked for, `size` is what was sent.
     fn message<'a>(
         &'a self,
+        at_ms: i64,
         peer: &'a Peer,
         envelope: &'a Envelope,
         bytes: &'a [u8],

@@ -44,15 +44,15 @@ mod tls;
 
 pub use auth::{Account, Logins, Mechanism};
 pub use behaviour::{
-    Behaviour, Choice, DataWithoutRecipients, Extension, Fault, FaultAction, Greylist, Latency, Mix,
-    MixBy, Moment, Phase, Quota, QuotaScope, QuotaUnit, RefuseAt, Rule, When,
+    Behaviour, Choice, DataWithoutRecipients, Extension, Fault, FaultAction, Greylist, Latency,
+    Mix, MixBy, Moment, Phase, Quota, QuotaScope, QuotaUnit, RefuseAt, Rule, When,
 };
 pub use body::BodyUse;
 pub use envelope::{BodyKind, DsnReturn, Envelope, MailParameters, Peer, Recipient};
 pub use error::Error;
 pub use folder::MailFolder;
 pub use handler::{Answer, Handler, Later, Replies};
-pub use record::{Kind, Record, RecordLog, RecipientDsn, peak_in_window};
+pub use record::{Kind, RecipientDsn, Record, RecordLog, peak_in_window};
 pub use recorder::{Counting, Event, JsonLines, Memory, Recorder, Recorders};
 pub use reply::{Enhanced, Reply, ReplyError};
 pub use server::Server;

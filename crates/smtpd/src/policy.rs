@@ -42,13 +42,7 @@ impl Policy {
         let rules = behaviour.rules.iter().map(|_| Occasions::default()).collect();
         let mixes = behaviour.mixes.iter().map(|_| Occasions::default()).collect();
         let windows = behaviour.quotas.iter().map(|_| HashMap::new()).collect();
-        Self {
-            behaviour,
-            rules,
-            mixes,
-            pairs: Mutex::default(),
-            windows: Mutex::new(windows),
-        }
+        Self { behaviour, rules, mixes, pairs: Mutex::default(), windows: Mutex::new(windows) }
     }
 
     /// A fixed reply for a phase in which nothing else can refuse.
@@ -79,9 +73,13 @@ impl Policy {
     }
 
     /// What the dot is answered for one recipient.
-    pub(crate) fn at_dot(&self, peer: &Peer, envelope: &Envelope, recipient: &str) -> Option<Reply> {
-        self.rule(Phase::Dot, peer, envelope, recipient)
-            .or_else(|| self.mix(Phase::Dot, recipient))
+    pub(crate) fn at_dot(
+        &self,
+        peer: &Peer,
+        envelope: &Envelope,
+        recipient: &str,
+    ) -> Option<Reply> {
+        self.rule(Phase::Dot, peer, envelope, recipient).or_else(|| self.mix(Phase::Dot, recipient))
     }
 
     /// Asked last, when a message is to be accepted for so many recipients.

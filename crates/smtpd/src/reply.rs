@@ -132,9 +132,7 @@ impl FromStr for Reply {
         }
         let (first, text) = rest.split_once(' ').unwrap_or((rest, ""));
         Ok(match first.parse() {
-            Ok(status) => {
-                Self { code, enhanced: Some(status), text: Cow::Owned(text.to_owned()) }
-            }
+            Ok(status) => Self { code, enhanced: Some(status), text: Cow::Owned(text.to_owned()) },
             Err(_) => Self::bare(code, rest.to_owned()),
         })
     }

@@ -332,8 +332,7 @@ impl Session {
                     "<{}.{}@{}>",
                     self.peer.connection, self.challenge, self.terms.hostname
                 );
-                let progress =
-                    Exchange::begin(mechanism, &initial, challenge, &self.terms.logins);
+                let progress = Exchange::begin(mechanism, &initial, challenge, &self.terms.logins);
                 self.login_progress(progress)
             }
             Command::StartTls if !self.offers(Extension::StartTls) => Step::Say(UNOFFERED),

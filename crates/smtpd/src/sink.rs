@@ -1,8 +1,8 @@
 //! The program behind a sink: replies as scripted, everything recorded, messages kept if wanted.
 //!
 //! One implementation of [`Handler`]; started by `postroad sink`, the demo and tests. What always holds:
-//! an acceptance is recorded (and the message kept) before its 250; if that fails the reply is 451 and
-//! the message is not taken.
+//! an acceptance is recorded before its 250; if that fails the reply is 451 and the message is not taken.
+//! Kept files are for looking at, the records are what counts: a file that cannot be kept is only logged.
 
 use std::sync::{
     Arc,
@@ -18,7 +18,7 @@ use crate::{
     policy::Policy,
     recorder::{Event, Recorder},
     reply::Reply,
-    settings::{Clock, Protocol, ServerSettings},
+    settings::{Protocol, ServerSettings},
 };
 
 const SENDER_OK: Reply = Reply::new(250, (2, 1, 0), "Sender ok");
@@ -32,7 +32,6 @@ pub struct Sink {
     policy: Policy,
     recorder: Arc<dyn Recorder>,
     folder: Option<MailFolder>,
-    clock: Clock,
     protocol: Protocol,
     accepted: Option<Reply>,
     taken: AtomicU64,
@@ -45,7 +44,6 @@ impl Sink {
             policy: Policy::new(Arc::clone(&settings.behaviour)),
             recorder,
             folder: None,
-            clock: Arc::clone(&settings.clock),
             protocol: settings.protocol,
             accepted: settings.behaviour.accepted.clone(),
             taken: AtomicU64::new(0),
@@ -78,9 +76,15 @@ impl Sink {
         verdicts
     }
 
-    fn accept(&self, peer: &Peer, envelope: &Envelope, bytes: &[u8], size: u64) -> Replies {
+    fn accept(
+        &self,
+        at_ms: i64,
+        peer: &Peer,
+        envelope: &Envelope,
+        bytes: &[u8],
+        size: u64,
+    ) -> Replies {
         let verdicts = self.verdicts(peer, envelope);
-        let at_ms = (self.clock)();
         let pairs = envelope.rcpts.iter().zip(&verdicts);
         let rcpts: Vec<_> = pairs.filter(|(_, v)| v.is_none()).map(|(rcpt, _)| rcpt).collect();
         if rcpts.is_empty() {
@@ -148,41 +152,50 @@ impl Handler for Sink {
         self.policy.at(at, peer, envelope)
     }
 
-    fn mail<'a>(&'a self, peer: &'a Peer, envelope: &'a Envelope) -> Answer<'a> {
-        let refusal = self.policy.at_mail(peer, envelope, (self.clock)());
+    fn mail<'a>(&'a self, at_ms: i64, peer: &'a Peer, envelope: &'a Envelope) -> Answer<'a> {
+        let refusal = self.policy.at_mail(peer, envelope, at_ms);
         Answer::Now(refusal.unwrap_or(SENDER_OK))
     }
 
     fn rcpt<'a>(
         &'a self,
+        at_ms: i64,
         peer: &'a Peer,
         envelope: &'a Envelope,
         rcpt: &'a Recipient,
     ) -> Answer<'a> {
-        let refusal = self.policy.at_rcpt(peer, envelope, &rcpt.address, (self.clock)());
+        let refusal = self.policy.at_rcpt(peer, envelope, &rcpt.address, at_ms);
         Answer::Now(refusal.unwrap_or(RECIPIENT_OK))
     }
 
-    fn saw_rcpt(&self, peer: &Peer, envelope: &Envelope, rcpt: &Recipient, reply: &Reply) {
-        self.note(&Event::Rcpt { at_ms: (self.clock)(), peer, envelope, rcpt, reply });
+    fn saw_rcpt(
+        &self,
+        at_ms: i64,
+        peer: &Peer,
+        envelope: &Envelope,
+        rcpt: &Recipient,
+        reply: &Reply,
+    ) {
+        self.note(&Event::Rcpt { at_ms, peer, envelope, rcpt, reply });
     }
 
-    fn saw_dot(&self, peer: &Peer, envelope: &Envelope, size: u64) {
-        self.note(&Event::Dot { at_ms: (self.clock)(), peer, envelope, size });
+    fn saw_dot(&self, at_ms: i64, peer: &Peer, envelope: &Envelope, size: u64) {
+        self.note(&Event::Dot { at_ms, peer, envelope, size });
     }
 
     fn message<'a>(
         &'a self,
+        at_ms: i64,
         peer: &'a Peer,
         envelope: &'a Envelope,
         bytes: &'a [u8],
         size: u64,
     ) -> Answer<'a, Replies> {
         let Some(folder) = &self.folder else {
-            return Answer::Now(self.accept(peer, envelope, bytes, size));
+            return Answer::Now(self.accept(at_ms, peer, envelope, bytes, size));
         };
         Answer::Later(Box::pin(async move {
-            let replies = self.accept(peer, envelope, bytes, size);
+            let replies = self.accept(at_ms, peer, envelope, bytes, size);
             if replies.any_positive()
                 && let Err(error) = folder.keep(bytes).await
             {

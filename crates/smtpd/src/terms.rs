@@ -87,4 +87,3 @@ pub(crate) enum StartTls {
     Offered,
     Required,
 }
-
