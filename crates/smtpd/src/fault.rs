@@ -11,7 +11,10 @@ use std::sync::{
 
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 
-use crate::behaviour::{Behaviour, Fault, FaultAction, Moment, Phase, When, fits};
+use crate::{
+    behaviour::{Behaviour, Fault, FaultAction, Moment, Phase, When},
+    pattern::fits,
+};
 
 /// Counts the occasions of one rule, mix or fault.
 #[derive(Debug, Default)]

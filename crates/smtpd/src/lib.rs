@@ -28,6 +28,7 @@ mod error;
 mod fault;
 mod folder;
 mod handler;
+mod pattern;
 mod policy;
 pub mod presets;
 mod quota;

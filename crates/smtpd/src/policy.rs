@@ -13,11 +13,10 @@ use std::{
 use rand::Rng as _;
 
 use crate::{
-    behaviour::{
-        Behaviour, Greylist, Mix, MixBy, Phase, Quota, QuotaScope, QuotaUnit, RefuseAt, fits,
-    },
+    behaviour::{Behaviour, Greylist, Mix, MixBy, Phase, Quota, QuotaScope, QuotaUnit, RefuseAt},
     envelope::{Envelope, Peer},
     fault::{Occasions, throw},
+    pattern::fits,
     quota::Rolling,
     reply::Reply,
 };

@@ -35,7 +35,8 @@ use crate::{
 /// Wait after a failed accept: most of them mean that file descriptors have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// A listening server. Dropping it closes its connections without a word; [`Server::shutdown`] is polite.
+/// A listening server. Dropping it ends its connections in the background; [`Server::shutdown`] waits for
+/// that.
 pub struct Server {
     local_addr: SocketAddr,
     shared: Arc<Shared>,

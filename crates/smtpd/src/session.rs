@@ -5,6 +5,9 @@
 //! holds: input behind a command is looked at only after that command's answer is known, and one step
 //! never takes more than one command. It does not decide about recipients or messages.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use memchr::memchr;
