@@ -349,7 +349,8 @@ fn window_ms(limit: &Limit) -> i64 {
 }
 
 /// Length of one sub-window, rounded up so that `s` of them cover the window.
-fn sub_ms(window_ms: i64) -> i64 {
+#[must_use]
+pub fn sub_ms(window_ms: i64) -> i64 {
     let s = sub_windows(window_ms);
     (window_ms + s - 1) / s
 }
