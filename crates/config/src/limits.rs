@@ -43,8 +43,9 @@ pub(crate) struct Merged {
 
 /// Reads `limits` of a relay.
 pub(crate) fn read_stated(section: &Section<'_>) -> Stated {
-    let is_text =
-        section.value("limits").is_some_and(|v| matches!(v.get_ref(), toml::de::DeValue::String(_)));
+    let is_text = section
+        .value("limits")
+        .is_some_and(|v| matches!(v.get_ref(), toml::de::DeValue::String(_)));
     if is_text {
         let text = section.string("limits").map(|t| t.value).unwrap_or_default();
         let at = section.place("limits");
@@ -137,7 +138,10 @@ fn read_window(entry: &Section<'_>) -> Option<Window> {
     let zone = entry.word("zone");
     let Some(per) = entry.word("per") else {
         if !entry.has("per") {
-            entry.missing("per", "over which time, e.g. per = \"24h\", \"1s\", \"day\" or \"month\"");
+            entry.missing(
+                "per",
+                "over which time, e.g. per = \"24h\", \"1s\", \"day\" or \"month\"",
+            );
         }
         return None;
     };
@@ -216,7 +220,12 @@ fn default_name(window: &Window) -> String {
 }
 
 /// The profile's limits with the operator's own numbers put over them.
-pub(crate) fn merge(ctx: &Context<'_>, key: &str, profile: &[Limit], stated: &Stated) -> Vec<Merged> {
+pub(crate) fn merge(
+    ctx: &Context<'_>,
+    key: &str,
+    profile: &[Limit],
+    stated: &Stated,
+) -> Vec<Merged> {
     let from_profile =
         |limit: &Limit| Merged { limit: limit.clone(), source: LimitSource::Profile };
     let mut merged: Vec<Merged> = profile.iter().map(from_profile).collect();

@@ -203,7 +203,7 @@ impl<'a> Section<'a> {
             return None;
         };
         let mut list = Vec::new();
-        for item in array.iter() {
+        for item in array {
             match item.get_ref().as_str() {
                 Some(text) => list.push(At { value: text.to_owned(), at: item.span().start }),
                 None => self.wrong_type(key, item, "a list of texts; this element is not a text"),
