@@ -112,4 +112,16 @@ mod tests {
         assert!(matches!(second.write_to(&path), Err(Error::Write { .. })));
         assert_eq!(fs::read_to_string(&path).unwrap(), first.pem.expose());
     }
+
+    #[test]
+    fn an_rsa_key_in_the_older_pkcs1_form_is_the_same_key() {
+        let domain = Domain::parse("example.com").unwrap();
+        let new = generate(&domain, "s1", KeyAlgorithm::Rsa).unwrap();
+        let body: String = new.pem.expose().lines().filter(|l| !l.starts_with('-')).collect();
+        let pkcs8 = BASE64.decode(body.as_bytes()).unwrap();
+        // RFC 5208: version, algorithm and the head of the octet string are 26 octets for RSA-2048.
+        let old = to_pem(&pkcs8[26..]).replace("PRIVATE KEY", "RSA PRIVATE KEY");
+        let key = SigningKey::from_pem(old.as_bytes(), "test").unwrap();
+        assert_eq!(DnsRecord::of(&domain, "s1", &key).unwrap(), new.record);
+    }
 }
