@@ -1,1 +1,147 @@
-fn main() {}
+//! `cargo xtask TASK`: the command lines of this repository, so that people and CI run the same ones.
+//!
+//! No check lives only here: `cargo test` alone checks layers, documents and golden files. This program installs what
+//! the tests need, runs the parts in turn, and adds up what they said.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line tool talks to the terminal"
+)]
+
+mod cargo_test;
+mod command;
+mod demo;
+mod requirements;
+
+use anyhow::{Context, Result, bail};
+use command::{Part, cargo};
+use std::process::ExitCode;
+
+/// Name, what comes after it, what it does.
+const TASKS: &[(&str, &str, &str)] = &[
+    (
+        "test",
+        "[cargo test options]",
+        "install what the tests need where allowed, then run all of them",
+    ),
+    ("lint", "", "rustfmt, clippy and rustdoc without a warning"),
+    ("heart", "[--kills N] [--engine sqlite|postgres|both]", "the kill test of ledger and intents"),
+    ("demo", "", "the demo in an empty folder, its numbers checked"),
+    ("ci", "", "lint, test and demo, the minutes of each, one closing line"),
+    ("nightly", "", "ci, then 200 kills and long property tests"),
+    ("bench", "[options of the benchmarks]", "the benchmarks, in release"),
+    ("setup", "", "only install what the tests need"),
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (task, rest) = match arguments.split_first() {
+        Some((task, rest)) => (task.as_str(), rest),
+        None => ("help", &[][..]),
+    };
+    match run(task, rest) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask {task}: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: &str, rest: &[String]) -> Result<()> {
+    match task {
+        "test" => {
+            requirements::provide()?;
+            let summary = cargo_test::run(rest)?;
+            println!("{}", summary.closing_line());
+            summary.into_result()
+        }
+        "lint" => lint(),
+        "heart" => heart(rest),
+        "demo" => demo::check(),
+        "ci" => ci(),
+        "nightly" => nightly(),
+        "bench" => cargo(&["run", "--release", "-p", "postroad-bench", "--"]).args(rest).run(),
+        "setup" => requirements::provide(),
+        "help" | "--help" | "-h" => {
+            help();
+            Ok(())
+        }
+        unknown => {
+            help();
+            bail!("there is no task {unknown:?}");
+        }
+    }
+}
+
+fn help() {
+    println!("cargo xtask TASK\n");
+    for (name, options, what) in TASKS {
+        println!("  {:<10} {what}{}{options}", name, if options.is_empty() { "" } else { "  " });
+    }
+}
+
+fn lint() -> Result<()> {
+    cargo(&["fmt", "--all", "--check"]).run()?;
+    cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]).run()?;
+    cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings").run()
+}
+
+/// `--kills 200 --engine both`: given to the test through its environment.
+fn heart(rest: &[String]) -> Result<()> {
+    let mut command = cargo(&["test", "-p", "postroad-delivery", "--test", "heart"]);
+    let mut options = rest.iter();
+    while let Some(option) = options.next() {
+        let value = options.next().with_context(|| format!("{option} needs a value"))?;
+        let variable = match option.as_str() {
+            "--kills" => {
+                value.parse::<u32>().with_context(|| format!("--kills {value} is no number"))?;
+                "HEART_KILLS"
+            }
+            "--engine" if ["sqlite", "postgres", "both"].contains(&value.as_str()) => {
+                "HEART_ENGINE"
+            }
+            "--engine" => bail!("--engine is sqlite, postgres or both, not {value:?}"),
+            unknown => bail!("heart knows --kills and --engine, not {unknown:?}"),
+        };
+        command = command.env(variable, value);
+    }
+    command.args(&["--".to_owned(), "--nocapture".to_owned()]).run()
+}
+
+fn ci() -> Result<()> {
+    let mut parts: Vec<Part> = Vec::new();
+    let mut summary = cargo_test::Summary::default();
+    parts.push(Part::time("setup", requirements::provide));
+    parts.push(Part::time("lint", lint));
+    parts.push(Part::time("test", || {
+        summary = cargo_test::run(&[])?;
+        summary.clone().into_result()
+    }));
+    parts.push(Part::time("demo", demo::check));
+    finish(&parts, &summary)
+}
+
+fn nightly() -> Result<()> {
+    let mut parts = vec![Part::time("ci", ci)];
+    let kills = ["--kills", "200", "--engine", "both"].map(str::to_owned);
+    parts.push(Part::time("heart", || heart(&kills)));
+    let mut summary = cargo_test::Summary::default();
+    parts.push(Part::time("properties", || {
+        summary = cargo_test::run_with(&[], &[("PROPTEST_CASES", "10000")])?;
+        summary.clone().into_result()
+    }));
+    finish(&parts, &summary)
+}
+
+/// Minutes and failures of each part, then the line that sums up the tests.
+fn finish(parts: &[Part], summary: &cargo_test::Summary) -> Result<()> {
+    println!();
+    for part in parts {
+        println!("{}", part.line());
+    }
+    println!("{}", summary.closing_line());
+    let failed: Vec<&str> = parts.iter().filter(|p| p.failed()).map(Part::name).collect();
+    if failed.is_empty() { Ok(()) } else { bail!("failed: {}", failed.join(", ")) }
+}
