@@ -62,7 +62,16 @@ pub(crate) struct Spanned<'a> {
 }
 
 const RAW_TEXT: [&str; 10] = [
-    "style", "script", "title", "textarea", "xmp", "iframe", "noembed", "mj-style", "mj-title", "mj-preview",
+    "style",
+    "script",
+    "title",
+    "textarea",
+    "xmp",
+    "iframe",
+    "noembed",
+    "mj-style",
+    "mj-title",
+    "mj-preview",
 ];
 
 pub(crate) fn is_space(c: char) -> bool {
@@ -80,18 +89,22 @@ pub(crate) fn tokens(source: &str) -> Vec<Spanned<'_>> {
             continue;
         };
         push_text(&mut out, source, text_from, lt);
-        let raw = match &token {
-            Token::Start(tag) if !tag.self_closing && RAW_TEXT.contains(&tag.name.as_str()) => {
-                Some(tag.name.clone())
-            }
-            _ => None,
+        let raw = if let Token::Start(tag) = &token {
+            let raw = !tag.self_closing && RAW_TEXT.contains(&tag.name.as_str());
+            raw.then(|| tag.name.clone())
+        } else {
+            None
         };
         out.push(Spanned { token, start: lt, end });
         at = end;
         if let Some(name) = raw {
             let close = find_close(source, end, &name);
             if close > end {
-                out.push(Spanned { token: Token::Raw(name, &source[end..close]), start: end, end: close });
+                out.push(Spanned {
+                    token: Token::Raw(name, &source[end..close]),
+                    start: end,
+                    end: close,
+                });
             }
             at = close;
         }
@@ -114,7 +127,9 @@ fn find_close(source: &str, from: usize, name: &str) -> usize {
         .find(|i| {
             let tail = &bytes[*i..];
             tail.starts_with(b"</")
-                && tail.get(2..2 + name.len()).is_some_and(|t| t.eq_ignore_ascii_case(name.as_bytes()))
+                && tail
+                    .get(2..2 + name.len())
+                    .is_some_and(|t| t.eq_ignore_ascii_case(name.as_bytes()))
         })
         .unwrap_or(bytes.len())
 }
@@ -235,14 +250,48 @@ fn entity(name: &str) -> Option<char> {
 }
 
 const NAMED: [(&str, char); 42] = [
-    ("amp", '&'), ("lt", '<'), ("gt", '>'), ("quot", '"'), ("apos", '\''), ("nbsp", '\u{a0}'),
-    ("copy", '©'), ("reg", '®'), ("trade", '™'), ("hellip", '…'), ("mdash", '—'), ("ndash", '–'),
-    ("lsquo", '‘'), ("rsquo", '’'), ("ldquo", '“'), ("rdquo", '”'), ("laquo", '«'), ("raquo", '»'),
-    ("bull", '•'), ("middot", '·'), ("euro", '€'), ("pound", '£'), ("yen", '¥'), ("cent", '¢'),
-    ("deg", '°'), ("plusmn", '±'), ("times", '×'), ("divide", '÷'), ("frac12", '½'), ("sect", '§'),
-    ("para", '¶'), ("larr", '←'), ("rarr", '→'), ("uarr", '↑'), ("darr", '↓'), ("check", '✓'),
-    ("shy", '\u{ad}'), ("zwnj", '\u{200c}'), ("zwj", '\u{200d}'), ("ensp", '\u{2002}'),
-    ("emsp", '\u{2003}'), ("thinsp", '\u{2009}'),
+    ("amp", '&'),
+    ("lt", '<'),
+    ("gt", '>'),
+    ("quot", '"'),
+    ("apos", '\''),
+    ("nbsp", '\u{a0}'),
+    ("copy", '©'),
+    ("reg", '®'),
+    ("trade", '™'),
+    ("hellip", '…'),
+    ("mdash", '—'),
+    ("ndash", '–'),
+    ("lsquo", '‘'),
+    ("rsquo", '’'),
+    ("ldquo", '“'),
+    ("rdquo", '”'),
+    ("laquo", '«'),
+    ("raquo", '»'),
+    ("bull", '•'),
+    ("middot", '·'),
+    ("euro", '€'),
+    ("pound", '£'),
+    ("yen", '¥'),
+    ("cent", '¢'),
+    ("deg", '°'),
+    ("plusmn", '±'),
+    ("times", '×'),
+    ("divide", '÷'),
+    ("frac12", '½'),
+    ("sect", '§'),
+    ("para", '¶'),
+    ("larr", '←'),
+    ("rarr", '→'),
+    ("uarr", '↑'),
+    ("darr", '↓'),
+    ("check", '✓'),
+    ("shy", '\u{ad}'),
+    ("zwnj", '\u{200c}'),
+    ("zwj", '\u{200d}'),
+    ("ensp", '\u{2002}'),
+    ("emsp", '\u{2003}'),
+    ("thinsp", '\u{2009}'),
 ];
 
 /// Escapes what has a meaning in text and in quoted attribute values, and nothing else.
@@ -303,7 +352,10 @@ mod tests {
     #[test]
     fn entities_are_decoded_once() {
         assert_eq!(decode("a &amp;amp; &#7879; &#x27; &nope; &"), "a &amp; ệ ' &nope; &");
-        assert_eq!(escape("O'Neill <b> \"&\" ?a=1"), "O&#39;Neill &lt;b&gt; &quot;&amp;&quot; ?a=1");
+        assert_eq!(
+            escape("O'Neill <b> \"&\" ?a=1"),
+            "O&#39;Neill &lt;b&gt; &quot;&amp;&quot; ?a=1"
+        );
     }
 
     proptest! {

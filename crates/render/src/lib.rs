@@ -20,13 +20,14 @@ mod html;
 mod inspect;
 mod issue;
 mod mime;
+mod mjml;
 mod mustache;
 mod outline;
 mod prepare;
 pub mod shipped;
 mod text;
 
-pub use compiled::{AttachmentLimits, Compiled};
+pub use compiled::{AttachmentLimits, Compiled, media_type_of};
 pub use compose::{Rendition, compose, render, render_html};
 pub use facts::{CampaignFacts, ListFacts, Locale, RecipientFacts};
 pub use inspect::{Finding, Inspection, Link, Severity, inspect};

@@ -104,7 +104,9 @@ fn kind_of(inner: &str) -> Kind {
         Some(b'>' | b'*') => Kind::Partial,
         Some(b'{' | b'&') => Kind::Raw,
         _ => match inner.strip_prefix("else") {
-            Some(rest) if rest.is_empty() || rest.starts_with([' ', '~', '\t', '\n', '\r']) => Kind::Else,
+            Some(rest) if rest.is_empty() || rest.starts_with([' ', '~', '\t', '\n', '\r']) => {
+                Kind::Else
+            }
             Some(_) | None => Kind::Value,
         },
     }
@@ -240,7 +242,7 @@ impl<'a> Weave<'a> {
             Guard::Attribute if kind == Kind::Value => text.to_owned(),
             Guard::Attribute => format!("{{{{{inner}}}}}"),
             // Our own links need no check, and a call needs its brackets to become an argument.
-            Guard::LinkStart if matches!(inner, "unsubscribe_url" | "view_url") => {
+            Guard::LinkStart if crate::helpers::stands_alone(inner) => {
                 format!("{{{{{inner}}}}}")
             }
             Guard::LinkStart if inner.contains(is_space) => {
@@ -293,12 +295,21 @@ mod tests {
                 (Kind::Close, "{{/if}}"),
             ],
         );
-        check("{{elsewhere}}{{~else~}}", &[(Kind::Value, "{{elsewhere}}"), (Kind::Else, "{{~else~}}")]);
-        check("{{!-- }} --}}{{! x }}", &[(Kind::Comment, "{{!-- }} --}}"), (Kind::Comment, "{{! x }}")]);
+        check(
+            "{{elsewhere}}{{~else~}}",
+            &[(Kind::Value, "{{elsewhere}}"), (Kind::Else, "{{~else~}}")],
+        );
+        check(
+            "{{!-- }} --}}{{! x }}",
+            &[(Kind::Comment, "{{!-- }} --}}"), (Kind::Comment, "{{! x }}")],
+        );
         check("{{default x \"}}\"}}", &[(Kind::Value, "{{default x \"}}\"}}")]);
         check("{{[O'Neil}}]}}'", &[(Kind::Value, "{{[O'Neil}}]}}")]);
         check(r"\{{x}}", &[(Kind::Verbatim, r"\{{")]);
-        check("{{{{raw}}}} {{x}} {{{{/raw}}}}", &[(Kind::Verbatim, "{{{{raw}}}} {{x}} {{{{/raw}}}}")]);
+        check(
+            "{{{{raw}}}} {{x}} {{{{/raw}}}}",
+            &[(Kind::Verbatim, "{{{{raw}}}} {{x}} {{{{/raw}}}}")],
+        );
     }
 
     #[test]
