@@ -64,6 +64,8 @@ CREATE TABLE import_changes (
     contact_id INTEGER NOT NULL,
     name       TEXT,
     attributes TEXT NOT NULL,
+    -- which import the contact's data came from before
+    prior_import INTEGER,
     PRIMARY KEY (import_id, contact_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -130,7 +132,6 @@ CREATE TABLE brakes (
     id       INTEGER PRIMARY KEY,
     relay_id INTEGER NOT NULL,
     provider INTEGER NOT NULL,
-    per_hour INTEGER,
     until    INTEGER NOT NULL,
     reason   TEXT NOT NULL,
     by_whom  TEXT NOT NULL,
@@ -173,6 +174,14 @@ CREATE TABLE left_out (
     contact_id  INTEGER NOT NULL,
     reason      TEXT NOT NULL,
     PRIMARY KEY (campaign_id, contact_id)
+) STRICT, WITHOUT ROWID;
+
+-- The audience while it is being frozen, in the order of its ranks; empty when no freeze is under way.
+CREATE TABLE audience_stage (
+    campaign_id INTEGER NOT NULL,
+    rank        INTEGER NOT NULL,
+    contact_id  INTEGER NOT NULL,
+    PRIMARY KEY (campaign_id, rank, contact_id)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE plans (

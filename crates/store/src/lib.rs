@@ -5,13 +5,49 @@
 //! a row's state; no statement reads a clock, every one takes the time as an argument; the three writes of a
 //! delivery (docs/states.md) are durable when their method returns.
 
+mod audience;
 mod backend;
+mod campaigns;
+mod closing;
+mod contacts;
+mod counters;
 mod error;
+mod explain;
+mod jobs;
+mod import_fates;
+mod imports;
+mod lanes;
+mod leases;
+mod ledger;
+mod lists;
+mod plans;
+mod relays;
+mod reports;
 mod sql;
+mod suppressions;
+mod undo;
+mod writes;
 
+pub use audience::{Candidate, LeftOut, SLICE, Staged, Standing};
 pub use backend::{Durability, Engine, Store, StoreSettings};
+pub use contacts::{Attributes, ContactRecord, Erased, ExportedContact};
+pub use campaigns::{NewCampaign, StoredCampaign};
+pub use closing::{Ending, Reopening};
+pub use counters::TALLY_DEFERRED;
 pub use error::Error;
+pub use imports::{Commit, IMPORT_SLICE, ImportInfo, ImportRow, ImportRun, RowFate};
+pub use explain::{AttemptRow, ContactStory, EventRow, RowStory, SubscriptionRow, SuppressionRow};
+pub use jobs::{JOB_LEASE_MS, JobLease};
+pub use lanes::{Lane, LanePause, Reclaimed, Takeover};
+pub use leases::{Idle, LeaseAnswer, LeaseRequest, MAX_BATCH, ServeWhich};
+pub use ledger::{LedgerAct, LimitBook, Reserved};
+pub use lists::{ListDeletion, ListInfo, Unsubscribe, UnsubscribeFrom, Unsubscribed};
+pub use plans::StoredPlan;
+pub use reports::{Count, ExportRow};
 pub use sql::{Statement, statements};
+pub use suppressions::{Suppressed, Suppression};
+pub use undo::UndoReport;
+pub use writes::{Blocked, Claim, Intent, Settled, Settlement, Was, WriteAnswer, WriteBatch};
 
 /// Results of this crate.
 pub type Result<T> = std::result::Result<T, Error>;

@@ -18,7 +18,11 @@ impl Statement {
         Self { name, sqlite: text, postgres: text }
     }
 
-    pub(crate) const fn each(name: &'static str, sqlite: &'static str, postgres: &'static str) -> Self {
+    pub(crate) const fn each(
+        name: &'static str,
+        sqlite: &'static str,
+        postgres: &'static str,
+    ) -> Self {
         Self { name, sqlite, postgres }
     }
 
@@ -36,7 +40,7 @@ impl Statement {
 /// reads sql/file.sqlite.sql and sql/file.postgres.sql.
 macro_rules! sql {
     ($($kind:ident $name:ident = $file:literal;)+) => {
-        $(const $name: $crate::sql::Statement = $crate::sql::sql!(@$kind $file);)+
+        $(pub(crate) const $name: $crate::sql::Statement = $crate::sql::sql!(@$kind $file);)+
         pub(crate) const STATEMENTS: &[$crate::sql::Statement] = &[$($name),+];
     };
     (@both $file:literal) => {
@@ -54,5 +58,27 @@ pub(crate) use sql;
 
 /// Every statement of the crate.
 pub fn statements() -> impl Iterator<Item = &'static Statement> {
-    [crate::backend::STATEMENTS].into_iter().flatten()
+    [
+        crate::backend::STATEMENTS,
+        crate::contacts::STATEMENTS,
+        crate::counters::STATEMENTS,
+        crate::imports::STATEMENTS,
+        crate::lanes::STATEMENTS,
+        crate::leases::STATEMENTS,
+        crate::ledger::STATEMENTS,
+        crate::lists::STATEMENTS,
+        crate::relays::STATEMENTS,
+        crate::suppressions::STATEMENTS,
+        crate::undo::STATEMENTS,
+        crate::audience::STATEMENTS,
+        crate::campaigns::STATEMENTS,
+        crate::closing::STATEMENTS,
+        crate::explain::STATEMENTS,
+        crate::jobs::STATEMENTS,
+        crate::plans::STATEMENTS,
+        crate::reports::STATEMENTS,
+        crate::writes::STATEMENTS,
+    ]
+    .into_iter()
+    .flatten()
 }
