@@ -1,3 +1,5 @@
+//! The laws of the ledger: tests of `ledger`, apart because the arithmetic and its properties fill a file each.
+
 use super::*;
 use crate::limit::{Keeper, LimitUnit};
 use proptest::prelude::*;
