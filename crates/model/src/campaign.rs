@@ -4,6 +4,7 @@
 //! canary and missing facts.
 
 use crate::address::Mailbox;
+use crate::send_window::SendWindow;
 use crate::{CampaignId, ListId, PoolId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -300,7 +301,7 @@ pub struct CampaignSettings {
     /// The pool's name.
     pub pool: String,
     /// When it may send; absent: always.
-    pub window: Option<serde_json::Value>,
+    pub window: Option<SendWindow>,
     /// No start after this.
     pub latest_start: Option<Timestamp>,
     /// Nothing is sent after this.
