@@ -153,8 +153,10 @@ pub(crate) fn lock_file(path: &std::path::Path) -> File {
 mod tests {
     use super::*;
 
+    /// A zombie counts as dead: in a container nobody may be there to bury it.
     fn is_alive(pid: u32) -> bool {
-        std::path::Path::new(&format!("/proc/{pid}")).exists()
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
     }
 
     #[test]
@@ -164,6 +166,33 @@ mod tests {
         assert!(is_alive(pid));
         drop(daemon);
         assert!(!is_alive(pid));
+    }
+
+    /// Set for the inner process of the next test: where it writes its daemon's id.
+    const HOLD: &str = "POSTROAD_TESTKIT_HOLD";
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "tells the inner process from the outer one")]
+    fn a_daemon_dies_with_its_test_process_even_by_sigkill() {
+        if let Some(path) = std::env::var_os(HOLD) {
+            let daemon = Daemon::spawn(Command::new("sleep").arg("600"));
+            std::fs::write(path, format!("{}\n", daemon.id())).unwrap();
+            std::thread::sleep(Duration::from_secs(600));
+        }
+        let told = NamedTempFile::new().unwrap();
+        let mut inner = Command::new(std::env::current_exe().unwrap());
+        inner.args([
+            "--exact",
+            "daemon::tests::a_daemon_dies_with_its_test_process_even_by_sigkill",
+        ]);
+        let mut inner = Daemon::spawn(inner.env(HOLD, told.path()));
+        let read = || std::fs::read_to_string(told.path()).unwrap();
+        inner.wait_until(|| read().ends_with('\n'));
+        let pid = read().trim().parse().unwrap();
+        assert!(is_alive(pid));
+        inner.kill();
+        let mut another = Daemon::spawn(Command::new("sleep").arg("600"));
+        another.wait_until(|| !is_alive(pid));
     }
 
     #[test]

@@ -51,12 +51,7 @@ fn main() -> ExitCode {
 
 fn run(task: &str, rest: &[String]) -> Result<()> {
     match task {
-        "test" => {
-            requirements::provide()?;
-            let summary = cargo_test::run(rest)?;
-            println!("{}", summary.closing_line());
-            summary.into_result()
-        }
+        "test" => test(rest),
         "lint" => lint(),
         "heart" => heart(rest),
         "demo" => demo::check(),
@@ -80,6 +75,24 @@ fn help() {
     for (name, options, what) in TASKS {
         println!("  {:<10} {what}{}{options}", name, if options.is_empty() { "" } else { "  " });
     }
+}
+
+fn test(rest: &[String]) -> Result<()> {
+    let mut summary = cargo_test::Summary::default();
+    let mut parts = vec![Part::time("setup", requirements::provide)];
+    if rest.is_empty() {
+        parts.push(Part::time("build", cargo_test::build));
+    }
+    parts.push(test_part(rest, &mut summary));
+    finish(&parts, &summary)
+}
+
+/// Runs the tests as a part and keeps their sum.
+fn test_part(rest: &[String], summary: &mut cargo_test::Summary) -> Part {
+    Part::time("test", || {
+        *summary = cargo_test::run(rest)?;
+        summary.clone().into_result()
+    })
 }
 
 fn lint() -> Result<()> {
@@ -115,10 +128,8 @@ fn ci() -> Result<()> {
     let mut summary = cargo_test::Summary::default();
     parts.push(Part::time("setup", requirements::provide));
     parts.push(Part::time("lint", lint));
-    parts.push(Part::time("test", || {
-        summary = cargo_test::run(&[])?;
-        summary.clone().into_result()
-    }));
+    parts.push(Part::time("build", cargo_test::build));
+    parts.push(test_part(&[], &mut summary));
     parts.push(Part::time("demo", demo::check));
     finish(&parts, &summary)
 }
