@@ -136,6 +136,8 @@ pub enum Disposition {
     },
     /// The row goes back uncounted; the lane stops until the operator resumes it.
     StopLane,
+    /// What came after the final dot is no reply and says nothing: the row is Unknown.
+    Unknown,
     /// Ours: this message cannot be sent through any relay as it is; the row is Failed.
     FailMessage,
 }
