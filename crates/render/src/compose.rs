@@ -79,14 +79,7 @@ pub fn render_html(
 ) -> Result<String, ComposeError> {
     let rendition = render(compiled, campaign, recipient)?;
     let Some(mut page) = rendition.html else {
-        let (title, body) = (html::escape(&rendition.subject), html::escape(&rendition.text));
-        let lang = campaign.locale.tag();
-        return Ok(format!(
-            "<!DOCTYPE html>\n<html lang=\"{lang}\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
-             content=\"width=device-width, initial-scale=1\"><title>{title}</title></head><body>\
-             <pre style=\"white-space:pre-wrap;font:16px/1.5 sans-serif;max-width:40em;margin:2em auto;\
-             padding:0 1em\">{body}</pre></body></html>\n"
-        ));
+        return Ok(text_page(campaign.locale.tag(), &rendition));
     };
     for file in &compiled.attachments {
         if let Some((from, to)) = file.as_data_url() {
@@ -94,6 +87,30 @@ pub fn render_html(
         }
     }
     Ok(page)
+}
+
+/// A plain-text message as a page: wrapped to the window, its links alive.
+fn text_page(lang: &str, rendition: &Rendition) -> String {
+    let mut body = String::with_capacity(rendition.text.len() * 2);
+    for word in rendition.text.split_inclusive([' ', '\n', '\t']) {
+        let bare = word.trim_end();
+        let url = bare.trim_matches(['<', '>', '(', ')', '.', ',', ';']);
+        if url.starts_with("https://") || url.starts_with("http://") {
+            let (before, after) = word.split_once(url).unwrap_or(("", ""));
+            let (before, url, after) =
+                (html::escape(before), html::escape(url), html::escape(after));
+            body.push_str(&format!("{before}<a href=\"{url}\">{url}</a>{after}"));
+        } else {
+            body.push_str(&html::escape(word));
+        }
+    }
+    let title = html::escape(&rendition.subject);
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"{lang}\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
+         content=\"width=device-width, initial-scale=1\"><title>{title}</title></head><body>\
+         <pre style=\"white-space:pre-wrap;overflow-wrap:anywhere;font:16px/1.5 sans-serif;max-width:40em;\
+         margin:2em auto;padding:0 1em\">{body}</pre></body></html>\n"
+    )
 }
 
 /// Runs of white space, line ends and control characters become one space: nothing can begin a header field.

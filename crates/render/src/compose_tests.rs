@@ -233,7 +233,11 @@ fn the_web_view_holds_inline_images_and_plain_text_becomes_a_page() {
         with(json!({}), None, |r| render_html(&compiled, &campaign(), r)).unwrap()
     };
     assert!(page(&c).contains("src=\"data:image/png;base64,AQID\""));
-    assert!(page(&content(BodyFormat::Text, "a < b")).contains("a &lt; b"));
+    let text =
+        page(&content(BodyFormat::Text, "a < b <https://x.vn/?a=1&b=2>.\nhttps:// javascript:x"));
+    let link =
+        "a &lt; b &lt;<a href=\"https://x.vn/?a=1&amp;b=2\">https://x.vn/?a=1&amp;b=2</a>&gt;.\n";
+    assert!(text.contains(link), "{text}");
 }
 
 #[test]
