@@ -99,6 +99,10 @@ fn a_missing_variable_names_its_place_in_every_part() {
         "body:2:5: no value for firstname; give",
     );
     check(&content(BodyFormat::Text, "a\n{{upper city}}"), "body:2:1: no value for city");
+    check(
+        &content(BodyFormat::Text, "{{postal_address}}"),
+        "body:1:1: no value for postal_address; set postal_address of the sending [[domain]]",
+    );
     check(&content(BodyFormat::Text, "{{null}}"), "body:1:1: no value for null");
     let styled = "<style>p{color:red}</style>\n\n<table><tr>{{#if true}}<td>{{ who }}</td>{{/if}}</tr></table>";
     check(&content(BodyFormat::Html, styled), "body:3:28: no value for who");

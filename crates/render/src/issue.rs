@@ -29,10 +29,7 @@ impl std::error::Error for TemplateIssue {}
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ComposeError {
     /// The template asks for something that this recipient does not have.
-    #[error(
-        "{template}:{line}:{column}: no value for {variable}; give the contact that attribute, or write \
-         {{{{default {variable} \"...\"}}}}"
-    )]
+    #[error("{template}:{line}:{column}: no value for {variable}; {}", remedy(variable))]
     MissingVariable {
         /// Template name.
         template: String,
@@ -49,4 +46,20 @@ pub enum ComposeError {
     /// RFC 5322 would allow it, nobody wants it.
     #[error("the subject is empty for this recipient; put literal text into the subject")]
     EmptySubject,
+}
+
+/// Where the value of a variable comes from, and how to do without.
+fn remedy(variable: &str) -> String {
+    match variable.split('.').next().unwrap_or("") {
+        "postal_address" => {
+            "set postal_address of the sending [[domain]], or write {{#if postal_address}}"
+                .to_owned()
+        }
+        "list" => {
+            format!("the campaign has no list of its own; write {{{{default {variable} \"...\"}}}}")
+        }
+        _ => {
+            format!("give the contact that attribute, or write {{{{default {variable} \"...\"}}}}")
+        }
+    }
 }
