@@ -8,7 +8,9 @@ use crate::sql::{Statement, sql};
 use crate::{Error, Result};
 use postroad_model::token::TokenKeys;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -213,8 +215,12 @@ impl Store {
 
     async fn migrate(&self) -> Result<()> {
         match &self.backend {
-            Backend::Sqlite { write, .. } => sqlx::migrate!("../../migrations/sqlite").run(write).await,
-            Backend::Postgres { pool } => sqlx::migrate!("../../migrations/postgres").run(pool).await,
+            Backend::Sqlite { write, .. } => {
+                sqlx::migrate!("../../migrations/sqlite").run(write).await
+            }
+            Backend::Postgres { pool } => {
+                sqlx::migrate!("../../migrations/postgres").run(pool).await
+            }
         }
         .map_err(|source| Error::Migrate { source })
     }

@@ -25,6 +25,7 @@ sql! {
     both CAMPAIGN_SETTINGS = "campaign_settings";
     both CAMPAIGN_STATE = "campaign_state";
     both CAMPAIGN_WINDOW = "campaign_window";
+    both CAMPAIGN_EXPIRY = "campaign_expiry";
     both LIST_ID_BY_NAME = "list_id_by_name";
     both LIST_NAMES_KNOWN = "list_names_known";
     both POOL_ID_BY_NAME = "pool_id_by_name";
@@ -386,6 +387,28 @@ impl Store {
                 return Ok(state);
             }
         }
+    }
+
+    /// Gives a campaign another time to expire; its settings keep what `schedule` copied.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn set_campaign_expiry(
+        &self,
+        id: CampaignId,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<()> {
+        tx!(self, |c, e| {
+            sqlx::query(CAMPAIGN_EXPIRY.of(e))
+                .bind(id.0)
+                .bind(expires_at.0)
+                .bind(now.0)
+                .execute(&mut *c)
+                .await
+                .named(&CAMPAIGN_EXPIRY)
+                .map(drop)
+        })
     }
 
     /// Writes when a campaign's send window opens and shuts next.

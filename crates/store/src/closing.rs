@@ -23,6 +23,7 @@ sql! {
     each ROWS_LOCKED = "rows_locked";
     each ROWS_END = "rows_end";
     each ROWS_REOPEN = "rows_reopen";
+    both ROWS_RESENDABLE = "rows_resendable";
     both TEST_ROW_INSERT = "test_row_insert";
     both CAMPAIGN_EVENT = "campaign_event";
 }
@@ -261,6 +262,22 @@ impl Store {
         Reopened { b: row.bucket, i: row.id, c: copy_no, m: mail_from, k: i64::from(keep) }
     }
 
+    /// True while an unknown row may still get another copy, of `copies` in all.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn resendable(&self, id: CampaignId, copies: i64) -> Result<bool> {
+        let n: i64 = read!(self, |c, e| {
+            sqlx::query_scalar(ROWS_RESENDABLE.of(e))
+                .bind(id.0)
+                .bind(copies)
+                .fetch_one(&mut *c)
+                .await
+                .named(&ROWS_RESENDABLE)
+        })?;
+        Ok(n > 0)
+    }
+
     /// Records an act on a campaign's rows, for `explain`.
     ///
     /// # Errors
@@ -313,7 +330,6 @@ impl Store {
                     .bind(hash)
                     .bind(provider.code())
                     .bind(rank::rank(campaign.seed, hash))
-                    .bind(i64::MAX)
                     .bind(now.0)
                     .fetch_one(&mut *c)
                     .await

@@ -4,7 +4,9 @@
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The database file or server cannot be opened.
-    #[error("cannot open the database {url}: {source}; check that the path or server exists and may be written")]
+    #[error(
+        "cannot open the database {url}: {source}; check that the path or server exists and may be written"
+    )]
     Open {
         /// The address, without its password.
         url: String,
@@ -15,13 +17,17 @@ pub enum Error {
     #[error("{0:?} is no database address: write sqlite:postroad.db or postgres://user@host/name")]
     Url(String),
     /// A migration failed or the database is newer than this program.
-    #[error("cannot bring the database to this program's schema: {source}; a database that is newer needs a newer postroad")]
+    #[error(
+        "cannot bring the database to this program's schema: {source}; a database that is newer needs a newer postroad"
+    )]
     Migrate {
         /// The driver's words.
         source: sqlx::migrate::MigrateError,
     },
     /// Another engine works on the same SQLite file.
-    #[error("{path} is in use by another postroad engine; stop it, or let it do the work (other commands meet it through the database)")]
+    #[error(
+        "{path} is in use by another postroad engine; stop it, or let it do the work (other commands meet it through the database)"
+    )]
     EngineLocked {
         /// The lock file.
         path: String,
@@ -35,10 +41,14 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The server is not set up safely.
-    #[error("the PostgreSQL server has synchronous_commit = {0}; postroad needs on, or a crash could send twice")]
+    #[error(
+        "the PostgreSQL server has synchronous_commit = {0}; postroad needs on, or a crash could send twice"
+    )]
     NotDurable(String),
     /// The database belongs to another secret key.
-    #[error("this database was made with another secret key ({stored}) than the configured one ({given}); restore the key file it was made with")]
+    #[error(
+        "this database was made with another secret key ({stored}) than the configured one ({given}); restore the key file it was made with"
+    )]
     OtherKey {
         /// Fingerprint in the database.
         stored: String,
@@ -54,7 +64,9 @@ pub enum Error {
         source: sqlx::Error,
     },
     /// A row that cannot be read as what it should be.
-    #[error("table {table}, column {column}, row {id}: the value is not one of ours; was the database changed by hand?")]
+    #[error(
+        "table {table}, column {column}, row {id}: the value is not one of ours; was the database changed by hand?"
+    )]
     Inconsistent {
         /// Table.
         table: &'static str,
@@ -107,6 +119,12 @@ pub enum Error {
         /// Why.
         source: serde_json::Error,
     },
+    /// This node no longer holds the once-only job.
+    #[error("the job {job:?} was taken over by another node; it goes on there")]
+    JobLost {
+        /// The job.
+        job: String,
+    },
     /// This node no longer holds the lane.
     #[error("the lane of relay {relay} is held by another node or its lease ran out")]
     LaneLost {
@@ -119,38 +137,38 @@ impl Error {
     /// True when the database is away or busy and the same call may work later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        match self {
-            Self::Statement { source, .. } | Self::Open { source, .. } => is_transient(source),
-            _ => false,
+        if let Self::Statement { source, .. } | Self::Open { source, .. } = self {
+            is_transient(source)
+        } else {
+            false
         }
     }
 
     /// True for serialization failures and deadlocks: repeat the whole transaction.
     #[must_use]
     pub fn is_conflict(&self) -> bool {
-        match self {
-            Self::Statement { source: sqlx::Error::Database(e), .. } => {
-                matches!(e.code().as_deref(), Some("40001" | "40P01"))
-            }
-            _ => false,
+        if let Self::Statement { source: sqlx::Error::Database(e), .. } = self {
+            matches!(e.code().as_deref(), Some("40001" | "40P01"))
+        } else {
+            false
         }
     }
 }
 
 fn is_transient(source: &sqlx::Error) -> bool {
-    match source {
-        sqlx::Error::Io(_)
-        | sqlx::Error::PoolTimedOut
-        | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed
-        | sqlx::Error::Protocol(_) => true,
-        sqlx::Error::Database(e) => {
-            let code = e.code();
-            let code = code.as_deref().unwrap_or_default();
-            // SQLite: BUSY 5, LOCKED 6, IOERR 10, FULL 13. PostgreSQL: connection, resources, operator, conflicts.
-            matches!(code, "5" | "6" | "10" | "13" | "517" | "40001" | "40P01")
-                || ["08", "53", "57"].iter().any(|class| code.len() == 5 && code.starts_with(class))
-        }
-        _ => false,
+    if let sqlx::Error::Database(e) = source {
+        let code = e.code();
+        let code = code.as_deref().unwrap_or_default();
+        // SQLite: BUSY 5, LOCKED 6, IOERR 10, FULL 13. PostgreSQL: connection, resources, operator, conflicts.
+        return matches!(code, "5" | "6" | "10" | "13" | "517" | "40001" | "40P01")
+            || (code.len() == 5 && ["08", "53", "57"].iter().any(|class| code.starts_with(class)));
     }
+    matches!(
+        source,
+        sqlx::Error::Io(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed
+            | sqlx::Error::Protocol(_)
+    )
 }

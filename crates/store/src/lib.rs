@@ -7,15 +7,18 @@
 
 mod audience;
 mod backend;
+mod brakes;
 mod campaigns;
+mod clock;
 mod closing;
 mod contacts;
 mod counters;
 mod error;
 mod explain;
-mod jobs;
+mod exporter;
 mod import_fates;
 mod imports;
+mod jobs;
 mod lanes;
 mod leases;
 mod ledger;
@@ -26,17 +29,21 @@ mod reports;
 mod sql;
 mod suppressions;
 mod undo;
+mod views;
 mod writes;
 
 pub use audience::{Candidate, LeftOut, SLICE, Staged, Standing};
 pub use backend::{Durability, Engine, Store, StoreSettings};
-pub use contacts::{Attributes, ContactRecord, Erased, ExportedContact};
+pub use brakes::Brake;
 pub use campaigns::{NewCampaign, StoredCampaign};
+pub use clock::StoreClock;
 pub use closing::{Ending, Reopening};
+pub use contacts::{Attributes, ContactRecord, Erased, ExportedContact};
 pub use counters::TALLY_DEFERRED;
 pub use error::Error;
-pub use imports::{Commit, IMPORT_SLICE, ImportInfo, ImportRow, ImportRun, RowFate};
 pub use explain::{AttemptRow, ContactStory, EventRow, RowStory, SubscriptionRow, SuppressionRow};
+pub use exporter::{CampaignGlance, LinkOwner};
+pub use imports::{Commit, IMPORT_SLICE, ImportInfo, ImportRow, ImportRun, RowFate};
 pub use jobs::{JOB_LEASE_MS, JobLease};
 pub use lanes::{Lane, LanePause, Reclaimed, Takeover};
 pub use leases::{Idle, LeaseAnswer, LeaseRequest, MAX_BATCH, ServeWhich};
@@ -47,7 +54,8 @@ pub use reports::{Count, ExportRow};
 pub use sql::{Statement, statements};
 pub use suppressions::{Suppressed, Suppression};
 pub use undo::UndoReport;
-pub use writes::{Blocked, Claim, Intent, Settled, Settlement, Was, WriteAnswer, WriteBatch};
+pub use views::ViewRow;
+pub use writes::{Blocked, Charged, Claim, Intent, Settled, Settlement, Was, WriteAnswer, WriteBatch};
 
 /// Results of this crate.
 pub type Result<T> = std::result::Result<T, Error>;

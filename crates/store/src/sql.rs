@@ -60,6 +60,7 @@ pub(crate) use sql;
 pub fn statements() -> impl Iterator<Item = &'static Statement> {
     [
         crate::backend::STATEMENTS,
+        crate::brakes::STATEMENTS,
         crate::contacts::STATEMENTS,
         crate::counters::STATEMENTS,
         crate::imports::STATEMENTS,
@@ -74,9 +75,11 @@ pub fn statements() -> impl Iterator<Item = &'static Statement> {
         crate::campaigns::STATEMENTS,
         crate::closing::STATEMENTS,
         crate::explain::STATEMENTS,
+        crate::exporter::STATEMENTS,
         crate::jobs::STATEMENTS,
         crate::plans::STATEMENTS,
         crate::reports::STATEMENTS,
+        crate::views::STATEMENTS,
         crate::writes::STATEMENTS,
     ]
     .into_iter()

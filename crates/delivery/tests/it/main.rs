@@ -1,0 +1,3 @@
+//! Integration tests of delivery.
+
+mod connection;

@@ -1,0 +1,116 @@
+//! Registry of nodes, relays and pools: names from the configuration become ids that rows can hold.
+
+use crate::backend::{Named, read, tx};
+use crate::sql::sql;
+use crate::{Result, Store};
+use postroad_model::{NodeId, PoolId, RelayId, Timestamp};
+use std::collections::BTreeMap;
+
+sql! {
+    both NODE_INSERT = "node_insert";
+    both NODE_HEARTBEAT = "node_heartbeat";
+    both RELAY_INSERT = "relay_insert";
+    both RELAY_IDS = "relay_ids";
+    both POOL_INSERT = "pool_insert";
+    both POOL_IDS = "pool_ids";
+    each DATABASE_TIME = "database_time";
+}
+
+impl Store {
+    /// Registers a starting node.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn register_node(&self, name: &str, version: &str, now: Timestamp) -> Result<NodeId> {
+        tx!(self, |c, e| {
+            sqlx::query_scalar::<_, i64>(NODE_INSERT.of(e))
+                .bind(name)
+                .bind(version)
+                .bind(now.0)
+                .fetch_one(&mut *c)
+                .await
+                .named(&NODE_INSERT)
+                .map(NodeId)
+        })
+    }
+
+    /// Says that a node is alive.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn node_heartbeat(&self, node: NodeId, now: Timestamp) -> Result<()> {
+        tx!(self, |c, e| {
+            sqlx::query(NODE_HEARTBEAT.of(e))
+                .bind(node.0)
+                .bind(now.0)
+                .execute(&mut *c)
+                .await
+                .named(&NODE_HEARTBEAT)
+                .map(drop)
+        })
+    }
+
+    /// The ids of relays by name; names not seen before get one.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn register_relays(&self, names: &[String]) -> Result<BTreeMap<String, RelayId>> {
+        tx!(self, |c, e| {
+            for name in names {
+                sqlx::query(RELAY_INSERT.of(e))
+                    .bind(name)
+                    .execute(&mut *c)
+                    .await
+                    .named(&RELAY_INSERT)?;
+            }
+            let rows: Vec<(String, i64)> =
+                sqlx::query_as(RELAY_IDS.of(e)).fetch_all(&mut *c).await.named(&RELAY_IDS)?;
+            Ok(rows.into_iter().map(|(name, id)| (name, RelayId(id))).collect())
+        })
+    }
+
+    /// The ids of pools by name; names not seen before get one.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn register_pools(&self, names: &[String]) -> Result<BTreeMap<String, PoolId>> {
+        tx!(self, |c, e| {
+            for name in names {
+                sqlx::query(POOL_INSERT.of(e))
+                    .bind(name)
+                    .execute(&mut *c)
+                    .await
+                    .named(&POOL_INSERT)?;
+            }
+            let rows: Vec<(String, i64)> =
+                sqlx::query_as(POOL_IDS.of(e)).fetch_all(&mut *c).await.named(&POOL_IDS)?;
+            Ok(rows.into_iter().map(|(name, id)| (name, PoolId(id))).collect())
+        })
+    }
+
+    /// All registered relays, by id.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn relay_names(&self) -> Result<BTreeMap<RelayId, String>> {
+        read!(self, |c, e| {
+            let rows: Vec<(String, i64)> =
+                sqlx::query_as(RELAY_IDS.of(e)).fetch_all(&mut *c).await.named(&RELAY_IDS)?;
+            Ok(rows.into_iter().map(|(name, id)| (RelayId(id), name)).collect())
+        })
+    }
+
+    /// The database server's time; `None` on SQLite, whose time is the process's clock.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn database_time(&self) -> Result<Option<Timestamp>> {
+        read!(self, |c, e| {
+            sqlx::query_scalar::<_, Option<i64>>(DATABASE_TIME.of(e))
+                .fetch_one(&mut *c)
+                .await
+                .named(&DATABASE_TIME)
+                .map(|ms| ms.map(Timestamp))
+        })
+    }
+}

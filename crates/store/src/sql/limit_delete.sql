@@ -1,0 +1,2 @@
+-- limit_delete: the configuration has it no more
+DELETE FROM limits WHERE id = $1

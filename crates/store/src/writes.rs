@@ -1,0 +1,446 @@
+//! W2, the intent, and W3, the settlement: the writes of many connections in one commit.
+//!
+//! Called by the committer of the delivery crate, which collects what connections ask for while the previous
+//! commit runs. A batch is one transaction: W3 first, then W2, each one statement over a JSON batch. What must
+//! always hold: an intent is granted only while the row's token, the lane's epoch and lease and the campaign
+//! allow it; an outcome moves only a row that still has the token; what a stale token brings is evidence and
+//! moves only a row that is Unknown since that same attempt.
+
+use crate::backend::{Named, tx};
+use crate::counters::{Delta, TALLY_DEFERRED, add_counters};
+use crate::sql::sql;
+use crate::{Error, Result, Store};
+use postroad_model::delivery::{DeliveryState, Detail, Role};
+use postroad_model::{CampaignId, DeliveryId, Epoch, LeaseToken, RelayId, Reply, Timestamp};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+sql! {
+    each WRITE_LANES = "write_lanes";
+    each WRITE_INTENTS = "write_intents";
+    each WRITE_SETTLES = "write_settles";
+    each WRITE_EVIDENCE = "write_evidence";
+    each WRITE_ATTEMPTS = "write_attempts";
+    each LOOK_UP = "look_up";
+}
+
+/// Names a leased row in every later write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Claim {
+    /// The row.
+    pub id: DeliveryId,
+    /// Its campaign.
+    pub campaign: CampaignId,
+    /// What it is for.
+    pub role: Role,
+    /// The lane.
+    pub relay: RelayId,
+    /// The lane's serial.
+    pub epoch: Epoch,
+    /// The batch's token.
+    pub token: LeaseToken,
+    /// The lease's serial.
+    pub attempt: i64,
+}
+
+/// W2: a connection got the 354 and asks for its final dot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Intent {
+    /// The row.
+    pub claim: Claim,
+    /// Hash of the unsigned bytes.
+    pub content_hash: i64,
+    /// MAIL FROM as it was sent.
+    pub mail_from: String,
+    /// The Date field.
+    pub date: Timestamp,
+}
+
+/// What a settlement makes of a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settled {
+    /// The relay took it.
+    Accepted,
+    /// The relay refused it for good.
+    Rejected,
+    /// Ours: it cannot be sent.
+    Failed(Detail),
+    /// The dot may have arrived and no reply came.
+    Unknown,
+    /// The recipient's side defers: `tries` grows, the row is bound, MAIL FROM stays.
+    Deferred {
+        /// Not before.
+        until: Timestamp,
+        /// MAIL FROM as it was sent.
+        mail_from: String,
+        /// The Date field.
+        date: Timestamp,
+        /// Stay with this relay until then; `Timestamp(0)`: for good.
+        pinned_until: Option<Timestamp>,
+        /// Whose side deferred.
+        charged: Charged,
+    },
+    /// Not the recipient's fault: back without a try.
+    PutBack {
+        /// Not before.
+        until: Timestamp,
+        /// A policy block, which is counted apart.
+        blocked: Blocked,
+    },
+}
+
+/// Whether a deferral counts against the recipient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Charged {
+    /// The recipient's side defers: a try.
+    Recipient,
+    /// We are too fast or have a bad name there: no try.
+    Nobody,
+}
+
+/// Whether a row goes back because somebody blocks us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blocked {
+    /// A policy block.
+    Yes,
+    /// Anything else.
+    No,
+}
+
+/// W3: what became of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settlement {
+    /// The row.
+    pub claim: Claim,
+    /// What it becomes.
+    pub settled: Settled,
+    /// What the relay answered, where it did.
+    pub reply: Option<Reply>,
+    /// Where in the dialogue, for the record.
+    pub phase: Option<&'static str>,
+    /// The rule that decided, for `explain`.
+    pub rule: Option<String>,
+    /// What the row is now: Sending once its intent was granted, Leased before.
+    pub was: Was,
+}
+
+/// The two states that a settlement leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Was {
+    /// No intent was granted.
+    Leased,
+    /// The intent is durable.
+    Sending,
+}
+
+impl Was {
+    fn state(self) -> DeliveryState {
+        match self {
+            Self::Leased => DeliveryState::Leased,
+            Self::Sending => DeliveryState::Sending,
+        }
+    }
+}
+
+impl Settled {
+    /// The state that the row gets unless its campaign is over.
+    #[must_use]
+    pub fn state(&self) -> DeliveryState {
+        match self {
+            Self::Accepted => DeliveryState::Accepted,
+            Self::Rejected => DeliveryState::Rejected,
+            Self::Failed(_) => DeliveryState::Failed,
+            Self::Unknown => DeliveryState::Unknown,
+            Self::Deferred { .. } | Self::PutBack { .. } => DeliveryState::Scheduled,
+        }
+    }
+
+    /// The word in the table of attempts.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Rejected => "rejected",
+            Self::Failed(_) => "failed",
+            Self::Unknown => "unknown",
+            Self::Deferred { .. } => "deferred",
+            Self::PutBack { blocked: Blocked::Yes, .. } => "blocked",
+            Self::PutBack { blocked: Blocked::No, .. } => "put_back",
+        }
+    }
+}
+
+/// One commit's worth.
+#[derive(Debug, Clone, Default)]
+pub struct WriteBatch {
+    /// W3.
+    pub settlements: Vec<Settlement>,
+    /// W2.
+    pub intents: Vec<Intent>,
+}
+
+/// What a commit did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WriteAnswer {
+    /// The rows whose intent is durable.
+    pub granted: BTreeSet<DeliveryId>,
+    /// The rows that a settlement moved, with the state they have now.
+    pub moved: BTreeMap<DeliveryId, DeliveryState>,
+}
+
+#[derive(Serialize)]
+struct IntentLine<'a> {
+    b: i64,
+    i: i64,
+    t: i64,
+    r: i64,
+    e: i64,
+    h: i64,
+    m: &'a str,
+    d: i64,
+}
+
+#[derive(Serialize, Default)]
+struct SettleLine<'a> {
+    b: i64,
+    i: i64,
+    t: i64,
+    w: i64,
+    s: i64,
+    a: i64,
+    nb: Option<i64>,
+    tr: i64,
+    bl: i64,
+    pr: Option<i64>,
+    pu: i64,
+    r: i64,
+    m: Option<&'a str>,
+    d: Option<i64>,
+    c: Option<i64>,
+    en: Option<String>,
+    re: Option<&'a str>,
+    de: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct AttemptLine<'a> {
+    b: i64,
+    i: i64,
+    a: i64,
+    r: i64,
+    o: &'static str,
+    p: Option<&'static str>,
+    c: Option<u16>,
+    en: Option<String>,
+    re: Option<&'a str>,
+    ru: Option<&'a str>,
+}
+
+/// A row that a statement moved, with the state it has now.
+#[derive(Debug, sqlx::FromRow)]
+struct MovedRow {
+    bucket: i64,
+    id: i64,
+    state: i64,
+}
+
+/// Longest reply text kept in a row, in characters.
+const MAX_REPLY: usize = 1_000;
+
+fn clip(text: &str) -> &str {
+    text.char_indices().nth(MAX_REPLY).map_or(text, |(at, _)| &text[..at])
+}
+
+fn settle_line(s: &Settlement) -> SettleLine<'_> {
+    let mut line = SettleLine {
+        b: s.claim.id.bucket,
+        i: s.claim.id.id,
+        t: s.claim.token.0,
+        w: s.was.state().code(),
+        s: s.settled.state().code(),
+        a: s.claim.attempt,
+        r: s.claim.relay.0,
+        c: s.reply.as_ref().map(|r| i64::from(r.code)),
+        en: s.reply.as_ref().and_then(|r| r.enhanced).map(|e| e.to_string()),
+        re: s.reply.as_ref().map(|r| clip(&r.text)),
+        ..SettleLine::default()
+    };
+    match &s.settled {
+        Settled::Accepted | Settled::Rejected | Settled::Unknown => {}
+        Settled::Failed(detail) => line.de = Some(detail.as_str()),
+        Settled::Deferred { until, mail_from, date, pinned_until, charged } => {
+            line.nb = Some(until.0);
+            line.tr = i64::from(*charged == Charged::Recipient);
+            line.m = Some(mail_from);
+            line.d = Some(date.0);
+            line.pr = Some(pinned_until.map_or(0, |_| s.claim.relay.0));
+            line.pu = pinned_until.map_or(0, |t| t.0);
+        }
+        Settled::PutBack { until, blocked } => {
+            line.nb = Some(until.0);
+            line.bl = i64::from(*blocked == Blocked::Yes);
+        }
+    }
+    line
+}
+
+fn json<T: Serialize>(lines: &[T]) -> Result<String> {
+    serde_json::to_string(lines).map_err(|source| Error::Json { what: "a batch of writes", source })
+}
+
+fn attempts(settlements: &[Settlement]) -> Vec<AttemptLine<'_>> {
+    settlements
+        .iter()
+        .filter(|s| s.settled != Settled::Accepted)
+        .map(|s| AttemptLine {
+            b: s.claim.id.bucket,
+            i: s.claim.id.id,
+            a: s.claim.attempt,
+            r: s.claim.relay.0,
+            o: s.settled.word(),
+            p: s.phase,
+            c: s.reply.as_ref().map(|r| r.code),
+            en: s.reply.as_ref().and_then(|r| r.enhanced).map(|e| e.to_string()),
+            re: s.reply.as_ref().map(|r| clip(&r.text)),
+            ru: s.rule.as_deref(),
+        })
+        .collect()
+}
+
+/// Applies W3 inside a `tx!` body and notes what moved.
+macro_rules! settle {
+    ($c:expr, $e:expr, $batch:expr, $now:expr, $answer:expr, $deltas:expr) => {{
+        let mut lines: Vec<SettleLine<'_>> = $batch.settlements.iter().map(settle_line).collect();
+        lines.sort_unstable_by_key(|l| (l.b, l.i));
+        for (statement, from) in
+            [(WRITE_SETTLES, None), (WRITE_EVIDENCE, Some(DeliveryState::Unknown))]
+        {
+            if from.is_some() {
+                // What the first statement did not move had a stale token: its final answers are evidence.
+                let stale = |l: &SettleLine<'_>| {
+                    !$answer.moved.contains_key(&DeliveryId { bucket: l.b, id: l.i })
+                        && matches!(DeliveryState::from_code(l.s), Some(DeliveryState::Accepted | DeliveryState::Rejected))
+                };
+                lines.retain(stale);
+            }
+            if lines.is_empty() {
+                continue;
+            }
+            let moved: Vec<MovedRow> = sqlx::query_as(statement.of($e))
+                .bind(json(&lines)?)
+                .bind($now.0)
+                .fetch_all(&mut *$c)
+                .await
+                .named(&statement)?;
+            for row in moved {
+                let id = DeliveryId { bucket: row.bucket, id: row.id };
+                let to = DeliveryState::from_code(row.state).ok_or(Error::Inconsistent {
+                    table: "deliveries",
+                    column: "state",
+                    id: id.to_string(),
+                })?;
+                $answer.moved.insert(id, to);
+                let Some(s) = $batch.settlements.iter().find(|s| s.claim.id == id) else { continue };
+                let before = from.unwrap_or(s.was.state());
+                $deltas.push(Delta::moved(s.claim.campaign, s.claim.role, s.claim.relay, before, to));
+                if matches!(s.settled, Settled::Deferred { .. }) {
+                    $deltas.push(Delta::tally(s.claim.campaign, s.claim.role, s.claim.relay, TALLY_DEFERRED));
+                }
+            }
+        }
+        let records = attempts(&$batch.settlements);
+        if !records.is_empty() {
+            sqlx::query(WRITE_ATTEMPTS.of($e))
+                .bind(json(&records)?)
+                .bind($now.0)
+                .execute(&mut *$c)
+                .await
+                .named(&WRITE_ATTEMPTS)?;
+        }
+    }};
+}
+
+impl Store {
+    /// Writes a batch of settlements and intents in one transaction.
+    ///
+    /// # Errors
+    /// The database's. After an error of the commit itself it is not known whether it happened: ask
+    /// [`Store::look_up`] before anything else.
+    pub async fn write(&self, batch: &WriteBatch, now: Timestamp) -> Result<WriteAnswer> {
+        tx!(self, |c, e| {
+            let mut answer = WriteAnswer::default();
+            let mut deltas: Vec<Delta> =
+                Vec::with_capacity(batch.settlements.len() + batch.intents.len());
+            if !batch.settlements.is_empty() {
+                settle!(c, e, batch, now, answer, deltas);
+            }
+            if !batch.intents.is_empty() {
+                let mut lines: Vec<IntentLine<'_>> =
+                    batch.intents.iter().map(intent_line).collect();
+                lines.sort_unstable_by_key(|l| (l.b, l.i));
+                let relays: BTreeSet<i64> = lines.iter().map(|l| l.r).collect();
+                sqlx::query(WRITE_LANES.of(e))
+                    .bind(serde_json::json!(relays).to_string())
+                    .execute(&mut *c)
+                    .await
+                    .named(&WRITE_LANES)?;
+                let granted: Vec<(i64, i64)> = sqlx::query_as(WRITE_INTENTS.of(e))
+                    .bind(json(&lines)?)
+                    .bind(now.0)
+                    .fetch_all(&mut *c)
+                    .await
+                    .named(&WRITE_INTENTS)?;
+                answer.granted =
+                    granted.into_iter().map(|(bucket, id)| DeliveryId { bucket, id }).collect();
+                for intent in batch.intents.iter().filter(|i| answer.granted.contains(&i.claim.id))
+                {
+                    let c = &intent.claim;
+                    let (from, to) = (DeliveryState::Leased, DeliveryState::Sending);
+                    deltas.push(Delta::moved(c.campaign, c.role, c.relay, from, to));
+                }
+            }
+            add_counters!(c, e, deltas);
+            Ok(answer)
+        })
+    }
+
+    /// The state and token of rows as they are in the database: what a lost answer to a COMMIT really did.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn look_up(
+        &self,
+        ids: &[DeliveryId],
+    ) -> Result<BTreeMap<DeliveryId, (DeliveryState, LeaseToken)>> {
+        let batch: Vec<_> =
+            ids.iter().map(|d| serde_json::json!({"b": d.bucket, "i": d.id})).collect();
+        let batch = serde_json::Value::Array(batch).to_string();
+        let rows: Vec<(i64, i64, i64, i64)> = crate::backend::read!(self, |c, e| {
+            sqlx::query_as(LOOK_UP.of(e)).bind(&batch).fetch_all(&mut *c).await.named(&LOOK_UP)
+        })?;
+        rows.into_iter()
+            .map(|(bucket, id, state, token)| {
+                let id = DeliveryId { bucket, id };
+                let state = DeliveryState::from_code(state).ok_or(Error::Inconsistent {
+                    table: "deliveries",
+                    column: "state",
+                    id: id.to_string(),
+                })?;
+                Ok((id, (state, LeaseToken(token))))
+            })
+            .collect()
+    }
+}
+
+fn intent_line(intent: &Intent) -> IntentLine<'_> {
+    IntentLine {
+        b: intent.claim.id.bucket,
+        i: intent.claim.id.id,
+        t: intent.claim.token.0,
+        r: intent.claim.relay.0,
+        e: intent.claim.epoch.0,
+        h: intent.content_hash,
+        m: &intent.mail_from,
+        d: intent.date.0,
+    }
+}

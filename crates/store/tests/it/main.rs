@@ -1,0 +1,3 @@
+//! The store's conformance suite: every test runs on SQLite and on PostgreSQL.
+
+mod statements;
