@@ -92,6 +92,61 @@ pub enum Reason {
     Unknown,
 }
 
+impl Reason {
+    /// All reasons, with the names that labels and tables use: those that serde writes.
+    const NAMES: [(Self, &'static str); 32] = [
+        (Self::BadMailbox, "bad_mailbox"),
+        (Self::BadDomain, "bad_domain"),
+        (Self::NoMailService, "no_mail_service"),
+        (Self::MailboxDisabled, "mailbox_disabled"),
+        (Self::MailboxFull, "mailbox_full"),
+        (Self::MessageTooBig, "message_too_big"),
+        (Self::Expired, "expired"),
+        (Self::Network, "network"),
+        (Self::RemoteSystem, "remote_system"),
+        (Self::RateLimited, "rate_limited"),
+        (Self::Greylisted, "greylisted"),
+        (Self::ReputationBlock, "reputation_block"),
+        (Self::NoPtr, "no_ptr"),
+        (Self::AuthFail, "auth_fail"),
+        (Self::SpamContent, "spam_content"),
+        (Self::Virus, "virus"),
+        (Self::Policy, "policy"),
+        (Self::RecipientFilter, "recipient_filter"),
+        (Self::RelayDenied, "relay_denied"),
+        (Self::TlsFailed, "tls_failed"),
+        (Self::Protocol, "protocol"),
+        (Self::SuppressedUpstream, "suppressed_upstream"),
+        (Self::Quota, "quota"),
+        (Self::Login, "login"),
+        (Self::AccountBlocked, "account_blocked"),
+        (Self::SenderRefused, "sender_refused"),
+        (Self::ServiceUnavailable, "service_unavailable"),
+        (Self::NeedsSmtputf8, "needs_smtputf8"),
+        (Self::Complaint, "complaint"),
+        (Self::OptOut, "opt_out"),
+        (Self::AutoReply, "auto_reply"),
+        (Self::Unknown, "unknown"),
+    ];
+
+    /// All reasons.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::NAMES.iter().map(|(reason, _)| *reason)
+    }
+
+    /// The name in reports, tables and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        Self::NAMES.iter().find(|(reason, _)| *reason == self).map_or("unknown", |(_, name)| name)
+    }
+
+    /// Back from the name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(_, n)| *n == name).map(|(reason, _)| *reason)
+    }
+}
+
 /// How lasting it is, and whose fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -155,4 +210,18 @@ pub struct Verdict {
     pub disposition: Disposition,
     /// The rule that decided, for `explain`.
     pub rule: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reasons_name_is_the_one_that_serde_writes() {
+        for reason in Reason::all() {
+            let written = serde_json::to_value(reason).unwrap();
+            assert_eq!(written.as_str(), Some(reason.as_str()));
+            assert_eq!(Reason::from_name(reason.as_str()), Some(reason));
+        }
+    }
 }
