@@ -31,6 +31,13 @@ sql! {
 /// Rows per transaction: a longer one would stall the intents of a running campaign.
 pub const SLICE: i64 = 2_000;
 
+/// The shared partition of the month: yyyymm.
+pub(crate) fn month_bucket(now: Timestamp) -> i64 {
+    let text = now.rfc3339();
+    let digits: String = text.chars().take(7).filter(char::is_ascii_digit).collect();
+    digits.parse().unwrap_or(0)
+}
+
 /// A contact of a campaign's lists with all that may leave it out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {

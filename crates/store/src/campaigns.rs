@@ -5,6 +5,7 @@
 //! row's version; start, expiry and send window stand in columns of their own, in step with state and settings,
 //! because W1 reads them.
 
+use crate::audience::month_bucket;
 use crate::backend::{Named, read, tx};
 use crate::sql::sql;
 use crate::{Error, Result, Store};
@@ -444,11 +445,4 @@ fn replaceable(old: &Campaign) -> Result<()> {
             Err(Error::Exists { kind: "campaign", name: old.name.clone() })
         }
     }
-}
-
-/// The shared partition of the month: yyyymm.
-pub(crate) fn month_bucket(now: Timestamp) -> i64 {
-    let text = now.rfc3339();
-    let digits: String = text.chars().take(7).filter(char::is_ascii_digit).collect();
-    digits.parse().unwrap_or(0)
 }
