@@ -93,7 +93,7 @@ fn tls_advice(error: &TlsError) -> &'static str {
         "the relay's certificate is not valid yet: is this machine's clock right?"
     } else if matches!(certificate, C::NotValidForName | C::NotValidForNameContext { .. }) {
         "the certificate is for another name: set `host` to the name in it"
-    } else if matches!(certificate, C::UnknownIssuer) {
+    } else if matches!(certificate, C::UnknownIssuer | C::BadSignature) {
         "no trusted authority signed the certificate: for an own authority set `ca_file`"
     } else {
         UNFIT

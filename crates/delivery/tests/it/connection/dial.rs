@@ -100,13 +100,13 @@ async fn no_mail_is_offered_to_a_relay_that_should_have_tls_and_has_not() {
 #[tokio::test]
 async fn every_fault_of_an_opening_has_its_phase() {
     let fault = |behaviour| Setup { behaviour, mode: TlsMode::Starttls, ..Setup::default() };
-    let dropped = |at| match at {
-        Phase::Greeting => r#"faults = [{ at = "greeting", action = "drop" }]"#,
-        Phase::Ehlo => r#"faults = [{ at = "ehlo", action = "reset" }]"#,
-        _ => r#"faults = [{ at = "start_tls", action = "drop" }]"#,
-    };
-    for phase in [Phase::Greeting, Phase::Ehlo, Phase::StartTls] {
-        let what = check(fault(dropped(phase)), phase, &[]).await;
+    let dropped = [
+        (Phase::Greeting, r#"faults = [{ at = "greeting", action = "drop" }]"#),
+        (Phase::Ehlo, r#"faults = [{ at = "ehlo", action = "reset" }]"#),
+        (Phase::StartTls, r#"faults = [{ at = "start_tls", action = "drop" }]"#),
+    ];
+    for (phase, behaviour) in dropped {
+        let what = check(fault(behaviour), phase, &[]).await;
         assert!(matches!(what, DialWhat::Io { .. }), "{what:?}");
     }
     let handshake = r#"faults = [{ at = "start_tls", moment = "after_reply", action = "drop" }]"#;
