@@ -27,6 +27,8 @@ mod plans;
 mod relays;
 mod reports;
 mod sql;
+#[cfg(test)]
+mod stop_tests;
 mod suppressions;
 mod undo;
 mod views;
@@ -55,7 +57,9 @@ pub use sql::{Statement, statements};
 pub use suppressions::{Suppressed, Suppression};
 pub use undo::UndoReport;
 pub use views::ViewRow;
-pub use writes::{Blocked, Charged, Claim, Intent, Settled, Settlement, Was, WriteAnswer, WriteBatch};
+pub use writes::{
+    Blocked, Charged, Claim, Intent, Settled, Settlement, Was, WriteAnswer, WriteBatch,
+};
 
 /// Results of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
