@@ -53,7 +53,7 @@ async fn a_line_of_ten_mebibytes_is_refused_and_the_next_one_is_read() {
 
 #[tokio::test]
 async fn a_quotation_mark_that_is_never_closed_costs_its_own_line_only() {
-    for lines_after in [1, 60_000] {
+    for lines_after in [1, 30_000] {
         let world = one().await;
         let mut text = "email,name\na@b.vn,A\nbad@b.vn,\"B\n".to_owned();
         for i in 0..lines_after {
@@ -115,7 +115,7 @@ async fn a_packed_file_that_is_cut_off_says_so_and_can_be_imported_again() {
     let world = one().await;
     let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     let mut text = "email\n".to_owned();
-    for i in 0..60_000_u64 {
+    for i in 0..20_000_u64 {
         text.push_str(&format!("p{i}x{}@b.vn\n", i.wrapping_mul(0x9E37_79B9_7F4A_7C15)));
     }
     packer.write_all(text.as_bytes()).unwrap();
@@ -123,6 +123,6 @@ async fn a_packed_file_that_is_cut_off_says_so_and_can_be_imported_again() {
     let error = world.try_import(&packed[..packed.len() / 2], &options()).await.unwrap_err();
     assert!(matches!(error, Error::Read { .. }), "{error}");
     let report = world.import(packed).await;
-    assert_eq!(report.tally.rows, 60_000);
-    assert_eq!(world.store.list("all").await.unwrap().subscribed, 60_000);
+    assert_eq!(report.tally.rows, 20_000);
+    assert_eq!(world.store.list("all").await.unwrap().subscribed, 20_000);
 }
