@@ -1,11 +1,11 @@
 //! Opens a connection to a relay: TCP, greeting, EHLO, TLS, EHLO again, AUTH.
 //!
 //! Called by `connection::open`, by `test` and by checks of the configuration. mail-send connects, does the TLS
-//! handshake and encodes the logins; then its stream is ours. Replies are read by our own reader from the greeting on,
-//! so that no digit and no leftover byte is lost. RFC 5321 sections 3.1 and 5.1 (next address), RFC 3207 and 8314 (TLS), RFC
-//! 4954 (AUTH). What must always hold: certificates are verified; nothing said in clear before STARTTLS counts after
-//! it; a refused login is not repeated at another address; TCP_NODELAY and keepalive are on. It fetches no tokens, reads
-//! no files, and does not try again.
+//! handshake and encodes the logins; then its stream is ours. Replies are read by our own reader from the greeting
+//! on, so that no digit and no leftover byte is lost. RFC 5321 sections 3.1 and 5.1 (next address), RFC 3207 and
+//! RFC 8314 (TLS), RFC 4954 (AUTH). What must always hold: certificates are verified; nothing said in clear before
+//! STARTTLS counts after it; a refused login is not repeated at another address; TCP_NODELAY and keepalive are on. It
+//! fetches no tokens, reads no files, and does not try again.
 
 mod fault;
 mod login;

@@ -138,7 +138,7 @@ async fn a_body_that_the_relay_does_not_read_ends_at_the_time_out_of_a_block() {
     target.timeouts.block = Duration::from_millis(200);
     let mut talk = Talk::start(target);
     talk.expect(&["opened"]).await;
-    talk.offer(row_of(1, 4_000_000)).await;
+    talk.offer(row_of(1, 1_500_000)).await;
     talk.expect_end(&["held 1", "broken 1 the body: dot No, rcpt Yes"]).await;
 }
 

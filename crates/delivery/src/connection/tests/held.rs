@@ -102,7 +102,7 @@ async fn a_reply_before_the_dot_settles_the_row() {
 #[tokio::test]
 async fn a_reply_in_the_middle_of_a_large_body_stops_it() {
     let (mut peer, mut talk) = peer("PIPELINING").await;
-    talk.offer(row_of(1, 4_000_000)).await;
+    talk.offer(row_of(1, 1_500_000)).await;
     peer.hears(&envelope(1)).await;
     peer.say("250 ok\r\n250 ok\r\n354 go\r\n").await;
     peer.hears("Message-ID").await;
