@@ -118,18 +118,16 @@ impl Driver {
                 happened.drain(..).flatten().map(Input::Wire).chain(batch.drain(..)).collect();
             driver.forget_ended(&inputs);
             let (actions, next) = core.step(now, inputs);
-            let busy = !actions.is_empty();
             for action in actions {
                 driver.act(action).await;
             }
             wake = now.until(next);
-            if busy {
-                // Nobody looking is no fault.
-                snapshot.send_replace(Snapshot {
-                    waits: core.waits(),
-                    connections: core.connections(),
-                });
-            }
+            let seen = Snapshot { waits: core.waits(), connections: core.connections() };
+            snapshot.send_if_modified(|last| {
+                let changed = *last != seen;
+                *last = seen;
+                changed
+            });
         }
         keep.abort();
         driver.end(commit, chore_task).await;

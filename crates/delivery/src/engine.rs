@@ -90,7 +90,7 @@ pub struct Engine {
 }
 
 /// What an engine is doing.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Snapshot {
     /// Why each lane waits.
     pub waits: Vec<(RelayId, Wait)>,

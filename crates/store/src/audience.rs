@@ -16,8 +16,10 @@ use serde::Serialize;
 
 sql! {
     each AUDIENCE_PAGE = "audience_page";
+    each AUDIENCE_SESSION = "audience_session";
     each AUDIENCE_STAGE_ADD = "audience_stage_add";
     both AUDIENCE_STAGE_COUNT = "audience_stage_count";
+    both AUDIENCE_STAGE_DONE = "audience_stage_done";
     both AUDIENCE_STAGE_DROP = "audience_stage_drop";
     each LEFT_OUT_ADD = "left_out_add";
     both AUDIENCE_BUCKET = "audience_bucket";
@@ -138,24 +140,20 @@ pub struct LeftOut {
     pub reason: &'static str,
 }
 
-/// Inserts the slice's rows, inside a `tx!` body; gives the provider of each.
-macro_rules! insert_slice {
-    ($c:expr, $e:expr, $id:expr, $now:expr) => {{
-        let providers: Vec<i64> = sqlx::query_scalar(AUDIENCE_INSERT.of($e))
+/// Ranks from the first to the second, both included.
+pub type RankRange = (i64, i64);
+
+/// Runs a statement on a campaign's range of ranks inside a `tx!` body.
+macro_rules! on_range {
+    ($c:expr, $e:expr, $statement:expr, $id:expr, $range:expr) => {
+        sqlx::query($statement.of($e))
             .bind($id.0)
-            .bind(SLICE)
-            .bind($now.0)
-            .fetch_all(&mut *$c)
-            .await
-            .named(&AUDIENCE_INSERT)?;
-        sqlx::query(AUDIENCE_ERASED.of($e))
-            .bind($id.0)
-            .bind(SLICE)
+            .bind($range.0)
+            .bind($range.1)
             .execute(&mut *$c)
             .await
-            .named(&AUDIENCE_ERASED)?;
-        providers
-    }};
+            .named(&$statement)?
+    };
 }
 
 impl Store {
@@ -172,6 +170,7 @@ impl Store {
     ) -> Result<Vec<Candidate>> {
         let (lists, exclude) = (json("lists", &lists)?, json("lists", &exclude)?);
         let rows: Vec<PageRow> = read!(self, |c, e| {
+            sqlx::query(AUDIENCE_SESSION.of(e)).execute(&mut *c).await.named(&AUDIENCE_SESSION)?;
             sqlx::query_as(AUDIENCE_PAGE.of(e))
                 .bind(&lists)
                 .bind(after.0)
@@ -236,12 +235,12 @@ impl Store {
         &self,
         job: &JobLease,
         id: CampaignId,
-        bucket: i64,
+        (bucket, note): (i64, &str),
         now: Timestamp,
     ) -> Result<()> {
         self.ensure_partition(bucket).await?;
         tx!(self, |c, e| {
-            hold_job!(c, e, job, Some("rows"), now);
+            hold_job!(c, e, job, Some(note), now);
             sqlx::query(AUDIENCE_BUCKET.of(e))
                 .bind(id.0)
                 .bind(bucket)
@@ -252,7 +251,7 @@ impl Store {
         })
     }
 
-    /// Turns the next staged slice into rows; gives how many stages it consumed, 0 when none is left.
+    /// Turns a range of staged ranks into rows, with a note of how far it came; gives how many.
     ///
     /// # Errors
     /// `JobLost` when another node took the job.
@@ -260,14 +259,25 @@ impl Store {
         &self,
         job: &JobLease,
         id: CampaignId,
+        (range, note): (RankRange, &str),
         now: Timestamp,
     ) -> Result<u64> {
         tx!(self, |c, e| {
-            hold_job!(c, e, job, None, now);
-            let mut providers = insert_slice!(c, e, id, now);
+            hold_job!(c, e, job, Some(note), now);
+            let mut providers: Vec<i64> = sqlx::query_scalar(AUDIENCE_INSERT.of(e))
+                .bind(id.0)
+                .bind(range.0)
+                .bind(range.1)
+                .bind(now.0)
+                .fetch_all(&mut *c)
+                .await
+                .named(&AUDIENCE_INSERT)?;
+            on_range!(c, e, AUDIENCE_ERASED, id, range);
+            on_range!(c, e, AUDIENCE_STAGE_DONE, id, range);
+            let rows = providers.len();
             let fresh =
                 Delta::tally(id, Role::Audience, RelayId(0), DeliveryState::Scheduled.code());
-            add_counters!(c, e, vec![fresh; providers.len()]);
+            add_counters!(c, e, vec![fresh; rows]);
             providers.sort_unstable();
             providers.dedup();
             for provider in providers {
@@ -278,13 +288,7 @@ impl Store {
                     .await
                     .named(&QUEUE_ADD)?;
             }
-            sqlx::query(AUDIENCE_STAGE_DROP.of(e))
-                .bind(id.0)
-                .bind(SLICE)
-                .execute(&mut *c)
-                .await
-                .named(&AUDIENCE_STAGE_DROP)
-                .map(|done| done.rows_affected())
+            Ok(rows as u64)
         })
     }
 
@@ -314,6 +318,23 @@ impl Store {
                 .fetch_one(&mut *c)
                 .await
                 .named(&AUDIENCE_CLOSE)
+        })
+    }
+
+    /// Tells PostgreSQL's planner what a freshly filled partition holds: without that it sorts where an index would do.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn analyze_partition(&self, bucket: i64) -> Result<()> {
+        match self.engine() {
+            Engine::Sqlite => return Ok(()),
+            Engine::Postgres => {}
+        }
+        let sql = format!("ANALYZE deliveries_b{bucket}");
+        tx!(self, |c, _e| {
+            sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut *c).await.map(drop).map_err(
+                |source| Error::Statement { what: "analyze a partition of deliveries", source },
+            )
         })
     }
 

@@ -288,9 +288,16 @@ async fn open_sqlite(path: &str, readers: u32) -> Result<Backend> {
     Ok(Backend::Sqlite { write, read, path: PathBuf::from(path) })
 }
 
+/// A node that is frozen inside a transaction would keep its locks for ever, and no other could take its lanes: the
+/// server ends such a session after this many milliseconds. No transaction of ours waits for anything but the server.
+const FROZEN_MS: &str = "3000";
+
 async fn open_postgres(url: &str, connections: u32) -> Result<Backend> {
     let open = |source| Error::Open { url: without_password(url), source };
-    let options = PgConnectOptions::from_str(url).map_err(open)?.application_name("postroad");
+    let options = PgConnectOptions::from_str(url)
+        .map_err(open)?
+        .application_name("postroad")
+        .options([("idle_in_transaction_session_timeout", FROZEN_MS)]);
     let pool = PgPoolOptions::new()
         .max_connections(connections.max(4))
         .acquire_timeout(Duration::from_secs(30))

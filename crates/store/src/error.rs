@@ -160,7 +160,7 @@ fn is_transient(source: &sqlx::Error) -> bool {
         let code = e.code();
         let code = code.as_deref().unwrap_or_default();
         // SQLite: BUSY 5, LOCKED 6, IOERR 10, FULL 13. PostgreSQL: connection, resources, operator, conflicts.
-        return matches!(code, "5" | "6" | "10" | "13" | "517" | "40001" | "40P01")
+        return matches!(code, "5" | "6" | "10" | "13" | "517" | "40001" | "40P01" | "25P03")
             || (code.len() == 5 && ["08", "53", "57"].iter().any(|class| code.starts_with(class)));
     }
     matches!(

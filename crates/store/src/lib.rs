@@ -34,7 +34,7 @@ mod undo;
 mod views;
 mod writes;
 
-pub use audience::{Candidate, LeftOut, SLICE, Staged, Standing};
+pub use audience::{Candidate, LeftOut, RankRange, SLICE, Staged, Standing};
 pub use backend::{Durability, Engine, Store, StoreSettings};
 pub use brakes::Brake;
 pub use campaigns::{NewCampaign, StoredCampaign};

@@ -183,7 +183,7 @@ impl Lane {
         if self.lost {
             return Wait::Lost;
         }
-        let idle = self.is_empty()
+        let idle = self.in_hand() == 0
             && self
                 .conns
                 .values()

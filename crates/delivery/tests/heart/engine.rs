@@ -67,7 +67,7 @@ pub async fn start(orders: &Orders) -> (Engine, Arc<Store>, Arc<StoreClock>) {
     if let Some(relay) = relays.first() {
         store.sync_limits(&relay.limit_scope(), &relay.limits, now).await.unwrap();
     }
-    let tls = tls_trusting_only(Authority::new().pem().as_bytes()).unwrap();
+    let tls = tls_trusting_only(Authority::new().certificate_pem().as_bytes()).unwrap();
     let served = relays.into_iter().map(|relay| Served {
         id: ids[&relay.name],
         relay: Arc::new(relay),

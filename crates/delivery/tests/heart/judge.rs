@@ -10,11 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 pub async fn states(store: &Store) -> BTreeMap<String, DeliveryState> {
     let campaign = store.campaign("heart").await.unwrap().campaign.id;
     let mut all = BTreeMap::new();
-    let mut after = postroad_store::ExportCursor::default();
+    let mut after = 0;
     loop {
-        let page = store.export_page(campaign, &[], after, 1_000).await.unwrap();
+        let page = store.export_page(campaign, &DeliveryState::ALL, after, 1_000).await.unwrap();
         let Some(last) = page.last() else { return all };
-        after = last.cursor();
+        after = last.id;
         for row in page {
             all.insert(row.address.unwrap_or_default(), row.state);
         }
@@ -29,7 +29,7 @@ pub async fn open_rows(store: &Store) -> usize {
         .filter(|c| {
             [DeliveryState::Scheduled, DeliveryState::Leased, DeliveryState::Sending]
                 .iter()
-                .any(|s| s.code() == c.state)
+                .any(|s| s.code() == c.code)
         })
         .map(|c| c.n)
         .sum();

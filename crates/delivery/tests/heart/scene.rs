@@ -1,6 +1,6 @@
 //! What a trial needs: sinks that stamp times, a store with a campaign, the child's orders.
 
-use postroad_campaign::audience::freeze;
+use postroad_campaign::freeze;
 use postroad_model::campaign::{CampaignAct, CampaignKind};
 use postroad_model::limit::{Keeper, Limit, LimitUnit};
 use postroad_model::{Clock, EmailAddress, MailboxProvider, Timestamp};

@@ -1,0 +1,2 @@
+-- audience_session: nothing to set on this engine
+SELECT 'off'
