@@ -273,7 +273,11 @@ fn settle_line(s: &Settlement) -> SettleLine<'_> {
             line.tr = i64::from(*charged == Charged::Recipient);
             line.m = Some(mail_from);
             line.d = Some(date.0);
-            line.pr = Some(pinned_until.map_or(0, |_| s.claim.relay.0));
+            // Tests and seeds belong to their relay for good.
+            line.pr = match s.claim.role {
+                Role::Audience => Some(pinned_until.map_or(0, |_| s.claim.relay.0)),
+                Role::Seed | Role::Test => None,
+            };
             line.pu = pinned_until.map_or(0, |t| t.0);
         }
         Settled::PutBack { until, blocked } => {

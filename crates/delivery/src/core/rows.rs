@@ -12,8 +12,9 @@ use postroad_store::{Blocked, Claim, Idle, LeaseAnswer, LedgerAct, Settled, Was}
 use std::sync::Arc;
 
 impl Lane {
+    /// A pause stops what is leased already; a used-up quota does not: those rows have theirs.
     pub(super) fn paused(&self) -> bool {
-        matches!(self.lease_wait.1, Wait::Paused(_) | Wait::Quota(_))
+        matches!(self.lease_wait.1, Wait::Paused(_))
     }
 }
 
