@@ -1,0 +1,89 @@
+//! What the handlers share: the store, the numbers, the clock, the engine's status and the maker of web views.
+
+use crate::exporter::Exporter;
+use postroad_metrics::Metrics;
+use postroad_model::token::LinkToken;
+use postroad_model::{Clock, Timestamp};
+use postroad_store::Store;
+use serde::Serialize;
+use std::pin::Pin;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Where the engine of this process stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EngineState {
+    /// This process has none and serves pages only.
+    Absent,
+    /// It takes its lanes.
+    #[default]
+    Starting,
+    /// It works.
+    Running,
+    /// It awaits what is on the wire and ends.
+    Draining,
+    /// It ended, wanted or not.
+    Stopped,
+}
+
+/// What the engine says about itself; `cli` keeps it up to date.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct EngineStatus {
+    /// Where it stands.
+    pub state: EngineState,
+    /// Lanes that the configuration names.
+    pub lanes_configured: usize,
+    /// Lanes that this process holds.
+    pub lanes_held: usize,
+}
+
+type Viewing = Pin<Box<dyn Future<Output = Option<String>> + Send>>;
+
+/// Makes the HTML of a message from its link; `None` when it can no longer be made.
+#[derive(Clone)]
+pub struct View(Arc<dyn Fn(LinkToken) -> Viewing + Send + Sync>);
+
+impl View {
+    /// From an async function.
+    pub fn new<F, O>(make: F) -> Self
+    where
+        F: Fn(LinkToken) -> O + Send + Sync + 'static,
+        O: Future<Output = Option<String>> + Send + 'static,
+    {
+        Self(Arc::new(move |token| Box::pin(make(token))))
+    }
+
+    pub(crate) async fn html(&self, token: LinkToken) -> Option<String> {
+        (self.0)(token).await
+    }
+}
+
+/// Everything that the handlers need. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    pub(crate) store: Arc<Store>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) engine: watch::Receiver<EngineStatus>,
+    pub(crate) view: View,
+    pub(crate) exporter: Arc<Exporter>,
+}
+
+impl App {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(
+        store: Arc<Store>,
+        metrics: Arc<Metrics>,
+        clock: Arc<dyn Clock>,
+        engine: watch::Receiver<EngineStatus>,
+        view: View,
+    ) -> Self {
+        Self { store, metrics, clock, engine, view, exporter: Arc::default() }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}

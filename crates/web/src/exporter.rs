@@ -1,0 +1,118 @@
+//! Reads the store before a scrape and hands the gauges to `metrics`.
+//!
+//! Scrapes that come close together share one reading, so that a curious operator or a second Prometheus costs the
+//! database nothing. A database that does not answer costs the scrape its gauges, not the scrape.
+
+use crate::App;
+use postroad_metrics::{CampaignGauges, LaneGauges, QuotaGauges, Snapshot};
+use postroad_model::{CampaignId, RelayId, Timestamp};
+use postroad_store::{CampaignGlance, Lane, LimitBook, Store};
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+use tokio::sync::Mutex;
+
+/// A reading is used again for this long.
+const FRESH_MS: i64 = 2_000;
+/// Series of a campaign stay this long after its end.
+const SHOWN_AFTER_END_MS: i64 = 86_400_000;
+/// Below Prometheus' usual scrape time-out of 10 s.
+const READ_TIME: Duration = Duration::from_secs(8);
+
+/// The last reading, and what needs no reading twice.
+#[derive(Debug, Default)]
+pub(crate) struct Exporter(Mutex<Memory>);
+
+#[derive(Debug, Default)]
+struct Memory {
+    read_at: Option<Timestamp>,
+    /// Domain of From by campaign, and the row's version when it was read: settings may hold attachments and are
+    /// read once only.
+    from_domains: HashMap<CampaignId, (i64, String)>,
+}
+
+impl Exporter {
+    /// Brings the gauges up to date.
+    pub(crate) async fn refresh(&self, app: &App) {
+        let now = app.now();
+        let mut memory = self.0.lock().await;
+        if memory.read_at.is_some_and(|at| now.since_ms(at) < FRESH_MS) {
+            return;
+        }
+        let domains = &mut memory.from_domains;
+        match tokio::time::timeout(READ_TIME, read(&app.store, now, domains)).await {
+            Ok(Ok(snapshot)) => {
+                app.metrics.set_snapshot(&snapshot);
+                memory.read_at = Some(now);
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "cannot read the gauges for metrics");
+                app.metrics.snapshot_failed();
+                memory.read_at = None;
+            }
+            Err(_) => {
+                tracing::warn!("the database did not answer in time for metrics");
+                app.metrics.snapshot_failed();
+                memory.read_at = None;
+            }
+        }
+    }
+}
+
+async fn read(
+    store: &Store,
+    now: Timestamp,
+    domains: &mut HashMap<CampaignId, (i64, String)>,
+) -> postroad_store::Result<Snapshot> {
+    let glances = store.campaigns_at_a_glance(now.plus_ms(-SHOWN_AFTER_END_MS)).await?;
+    domains.retain(|id, _| glances.iter().any(|g| g.id == *id));
+    let mut campaigns = Vec::with_capacity(glances.len());
+    for glance in glances {
+        let domain = match domains.get(&glance.id) {
+            Some((version, domain)) if *version == glance.version => domain.clone(),
+            Some(_) | None => {
+                let stored = store.campaign_by_id(glance.id).await?;
+                let domain = stored.campaign.settings.from.address.domain().as_str().to_owned();
+                domains.insert(glance.id, (glance.version, domain.clone()));
+                domain
+            }
+        };
+        campaigns.push(campaign_gauges(glance, domain));
+    }
+    let names = store.relay_names().await?;
+    let quotas = store.all_limits().await?.into_iter().filter_map(|b| quota_gauges(b, now));
+    let lanes = store.lanes().await?.into_iter();
+    let lanes = lanes.filter_map(|lane| lane_gauges(lane, &names)).collect();
+    Ok(Snapshot { at: now, campaigns, quotas: quotas.collect(), lanes })
+}
+
+fn campaign_gauges(glance: CampaignGlance, from_domain: String) -> CampaignGauges {
+    CampaignGauges {
+        name: glance.name,
+        state: glance.state,
+        from_domain,
+        audience: glance.audience,
+        recipients: glance.recipients,
+        deferred: glance.deferred,
+        oldest_due: glance.oldest_due,
+    }
+}
+
+/// `None` for a limit that cannot be evaluated, for instance of a zone that is no more: the engine says so.
+fn quota_gauges(mut book: LimitBook, now: Timestamp) -> Option<QuotaGauges> {
+    let used = book.book.used(&book.limit, now).ok()?;
+    Some(QuotaGauges {
+        relay: book.scope.strip_prefix("relay:").unwrap_or(&book.scope).to_owned(),
+        window: book.limit.window.to_string(),
+        amount: book.limit.amount,
+        used,
+        limit: book.limit.name,
+    })
+}
+
+fn lane_gauges(lane: Lane, names: &BTreeMap<RelayId, String>) -> Option<LaneGauges> {
+    Some(LaneGauges {
+        relay: names.get(&lane.relay)?.clone(),
+        lease_until: lane.lease_until,
+        pause: lane.pause.map(|p| (p.until, p.reason, p.by)),
+    })
+}
