@@ -284,6 +284,7 @@ CREATE TABLE events (
     data        TEXT NOT NULL
 ) STRICT;
 CREATE INDEX events_delivery ON events (delivery_id);
+CREATE INDEX events_campaign ON events (campaign_id) WHERE delivery_id IS NULL;
 
 -- Mailbox provider by domain where the MX was looked up.
 CREATE TABLE domain_providers (

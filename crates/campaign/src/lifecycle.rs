@@ -70,7 +70,8 @@ pub async fn retry(
     store: &Store,
     setup: &Setup,
     name: &str,
-    (states, by): (&[DeliveryState], &str),
+    states: &[DeliveryState],
+    by: &str,
     now: Timestamp,
 ) -> Result<Retried> {
     for state in states {

@@ -35,6 +35,17 @@ on_both_engines! {
         assert!(world.step().await.is_empty(), "one row is open");
         let report = world.report("c").await;
         assert_eq!((report.scheduled, report.accepted, report.rejected), (1, 7, 2));
+        let json = serde_json::to_value(&report).unwrap();
+        for key in [
+            "campaign", "state", "audience", "scheduled", "leased", "sending", "accepted", "rejected", "bounced",
+            "unknown", "suppressed", "expired", "cancelled", "failed", "imbalance", "left_out", "relays", "ends_at",
+        ] {
+            assert!(!json[key].is_null(), "{key}");
+        }
+        for key in ["accepted", "rejected", "deferred", "quota"] {
+            assert!(!json["relays"]["ses-1"][key].is_null(), "{key}");
+        }
+        assert_eq!(json["relays"]["ses-1"]["quota"][0]["frees_at"], serde_json::Value::Null);
         assert_eq!((report.relays["ses-1"].accepted, report.relays["ses-1"].rejected), (7, 2));
         let quota = &report.relays["ses-1"].quota[0];
         assert_eq!((quota.used, quota.limit, quota.window.as_str()), (9, 200_000, "day in UTC"));
@@ -78,8 +89,7 @@ on_both_engines! {
         let report = world.report("c").await;
         assert_eq!((report.state, report.expired, report.accepted), ("finished", 3, 2));
         let expired = [DeliveryState::Expired];
-        let by = (&expired[..], "test");
-        let retried = retry(&world.store, &world.setup, "c", by, world.now()).await.unwrap();
+        let retried = retry(&world.store, &world.setup, "c", &expired, "test", world.now()).await.unwrap();
         assert_eq!((retried.reopened, retried.state), (3, "running"));
         assert_eq!(world.send(10, &Settled::Accepted).await, 3);
         assert_eq!(names(&world.step().await), ["finished"]);
@@ -151,10 +161,10 @@ on_both_engines! {
         world.send(2, &Settled::Unknown).await;
         world.step().await;
         let accepted = [DeliveryState::Accepted];
-        let refused = retry(&world.store, &world.setup, "c", (&accepted, "test"), world.now()).await;
+        let refused = retry(&world.store, &world.setup, "c", &accepted, "test", world.now()).await;
         assert!(refused.unwrap_err().to_string().contains("rows that are accepted cannot be retried"));
         let rejected = [DeliveryState::Rejected];
-        let done = retry(&world.store, &world.setup, "c", (&rejected, "anna"), world.now()).await.unwrap();
+        let done = retry(&world.store, &world.setup, "c", &rejected, "anna", world.now()).await.unwrap();
         assert_eq!(done.reopened, 2);
         let report = world.report("c").await;
         assert_eq!((report.scheduled, report.accepted, report.rejected, report.unknown), (2, 2, 0, 2));

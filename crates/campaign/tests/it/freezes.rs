@@ -93,7 +93,7 @@ on_both_engines! {
             let time = move || {
                 use postroad_model::Clock as _;
                 if left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_err() {
-                    panic!("killed");
+                    std::panic::resume_unwind(Box::new("killed"));
                 }
                 clock.now()
             };
@@ -126,7 +126,7 @@ on_both_engines! {
         assert_eq!(freeze(&world.store, &campaign, other, &time).await.unwrap(), Freeze::Elsewhere);
         world.advance(Duration::from_secs(61));
         assert_eq!(freeze(&world.store, &campaign, other, &time).await.unwrap(), Freeze::Done { audience: 10 });
-        let stale = world.store.insert_audience_slice(&held.unwrap(), campaign.id, world.now()).await;
+        let stale = world.store.insert_audience_slice(&held.unwrap(), campaign.id, ((0, 9), "rows"), world.now()).await;
         assert!(matches!(stale, Err(postroad_store::Error::JobLost { .. })));
     }
 
