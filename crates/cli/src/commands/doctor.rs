@@ -1,0 +1,205 @@
+//! `doctor`: looks at everything that must be right, and says what to do about what is not.
+//!
+//! It asks the configured relays and the database and nobody else, and changes nothing.
+
+use super::campaign_schedule::node_runs;
+use super::relay_test::try_all;
+use crate::app::{App, Opened};
+use crate::exit::{Exit, message};
+use crate::logging;
+use crate::output::Table;
+use crate::sinks::Sinks;
+use anyhow::Result;
+use postroad_config::Config;
+use postroad_dkim::KeyRing;
+use postroad_model::Timestamp;
+use serde::Serialize;
+use serde_json::json;
+use std::net::{SocketAddr, TcpListener};
+
+/// Clocks this far apart deserve a look.
+const CLOCKS_APART_MS: i64 = 2_000;
+
+/// How one check came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Verdict {
+    Ok,
+    Warning,
+    Failed,
+}
+
+/// One check.
+#[derive(Debug, Serialize)]
+struct Line {
+    check: String,
+    verdict: Verdict,
+    message: String,
+}
+
+#[derive(Default)]
+struct Findings(Vec<Line>);
+
+impl Findings {
+    fn add(&mut self, verdict: Verdict, check: &str, message: impl Into<String>) {
+        self.0.push(Line { check: check.into(), verdict, message: message.into() });
+    }
+}
+
+pub async fn run(app: &App) -> Result<Exit> {
+    logging::start(&app.global, None);
+    let mut findings = Findings::default();
+    match app.load() {
+        Ok(config) => examine(app, config, &mut findings).await,
+        Err(error) => findings.add(Verdict::Failed, "configuration", message(&error)),
+    }
+    let failed = findings.0.iter().any(|l| l.verdict == Verdict::Failed);
+    app.output.show(&json!({ "ok": !failed, "checks": findings.0 }), |_| table(&findings.0))?;
+    Ok(if failed { Exit::Unavailable } else { Exit::Ok })
+}
+
+async fn examine(app: &App, mut config: Config, findings: &mut Findings) {
+    let warnings = config.warnings.len();
+    findings.add(
+        if warnings == 0 { Verdict::Ok } else { Verdict::Warning },
+        "configuration",
+        format!(
+            "{}: {warnings} warnings (`postroad config check` lists them)",
+            config.path.display()
+        ),
+    );
+    keys(&config, findings);
+    ports(&config, findings);
+    let sinks = match Sinks::start(&mut config, &app.clock).await {
+        Ok(sinks) => Some(sinks),
+        Err(error) => {
+            findings.add(Verdict::Failed, "sink", message(&error));
+            None
+        }
+    };
+    relays(app, &config, findings).await;
+    if let Some(sinks) = sinks {
+        sinks.shutdown().await;
+    }
+    match app.open_with(config).await {
+        Ok(opened) => {
+            database(app, &opened, findings).await;
+            opened.close().await;
+        }
+        Err(error) => findings.add(Verdict::Failed, "database", message(&error)),
+    }
+}
+
+fn keys(config: &Config, findings: &mut Findings) {
+    match KeyRing::load(&config.domains) {
+        Ok((_, warnings)) => {
+            for domain in &config.domains {
+                if domain.dkim.is_empty() {
+                    findings.add(
+                        Verdict::Warning,
+                        "dkim",
+                        format!(
+                            "{0} has no key; `postroad dkim generate {0}` makes one",
+                            domain.name
+                        ),
+                    );
+                } else {
+                    findings.add(
+                        Verdict::Ok,
+                        "dkim",
+                        format!(
+                            "{} signs with {} keys; `postroad dkim record` prints what its DNS must hold",
+                            domain.name,
+                            domain.dkim.len()
+                        ),
+                    );
+                }
+            }
+            warnings.into_iter().for_each(|w| findings.add(Verdict::Warning, "dkim", w));
+        }
+        Err(error) => findings.add(Verdict::Failed, "dkim", message(&error.into())),
+    }
+}
+
+fn ports(config: &Config, findings: &mut Findings) {
+    let web = &config.web;
+    for (key, address) in
+        [("web.public_listen", web.public_listen), ("web.admin_listen", web.admin_listen)]
+    {
+        match free(address) {
+            Ok(()) => findings.add(Verdict::Ok, key, format!("{address} is free")),
+            Err(error) => findings.add(
+                Verdict::Warning,
+                key,
+                format!(
+                    "{address}: {error}; fine if `postroad serve` runs, else choose another port"
+                ),
+            ),
+        }
+    }
+    if web.public_url.is_none() {
+        findings.add(
+            Verdict::Warning,
+            "web.public_url",
+            "is not set: no one-click unsubscribe, which large mailbox providers ask of bulk senders",
+        );
+    }
+}
+
+fn free(address: SocketAddr) -> std::io::Result<()> {
+    TcpListener::bind(address).map(drop)
+}
+
+async fn relays(app: &App, config: &Config, findings: &mut Findings) {
+    match try_all(&config.relays, app.clock.clone()).await {
+        Ok(tried) => {
+            for t in tried {
+                let verdict = if t.ok { Verdict::Ok } else { Verdict::Failed };
+                let said = format!("{}:{}: {}", t.host, t.port, t.said);
+                findings.add(verdict, &format!("relay {}", t.relay), said);
+            }
+        }
+        Err(error) => findings.add(Verdict::Failed, "relays", message(&error)),
+    }
+}
+
+async fn database(app: &App, opened: &Opened, findings: &mut Findings) {
+    findings.add(Verdict::Ok, "database", "opens, has this program's schema and this key");
+    match opened.store.database_time().await {
+        Ok(Some(server)) => clocks(server.since_ms(app.now()), "the database's", findings),
+        Ok(None) => clocks(app.clock.disagreement_ms(), "the boot-time clock's", findings),
+        Err(error) => findings.add(Verdict::Failed, "clock", error.to_string()),
+    }
+    let now: Timestamp = app.now();
+    match node_runs(opened, now).await {
+        Ok(true) => findings.add(Verdict::Ok, "node", "one is running"),
+        Ok(false) => findings.add(
+            Verdict::Warning,
+            "node",
+            "none is running; `postroad serve` or `postroad campaign run NAME` sends what is scheduled",
+        ),
+        Err(error) => findings.add(Verdict::Failed, "node", message(&error)),
+    }
+}
+
+fn clocks(apart_ms: i64, whose: &str, findings: &mut Findings) {
+    if apart_ms.abs() < CLOCKS_APART_MS {
+        findings.add(Verdict::Ok, "clock", format!("agrees with {whose}"));
+    } else {
+        let text = format!("is {apart_ms} ms off {whose}; is time synchronisation running?");
+        findings.add(Verdict::Warning, "clock", text);
+    }
+}
+
+fn table(lines: &[Line]) -> String {
+    let mut table = Table::new(&["", "check", ""]);
+    for line in lines {
+        let verdict = match line.verdict {
+            Verdict::Ok => "ok",
+            Verdict::Warning => "warning",
+            Verdict::Failed => "FAILED",
+        };
+        table.row([verdict.into(), line.check.clone(), line.message.clone()]);
+    }
+    table.to_string()
+}

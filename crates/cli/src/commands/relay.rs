@@ -1,0 +1,188 @@
+//! `relay list|pause|resume`; `relay test` has a file of its own.
+
+use super::relay_test;
+use crate::app::{App, Opened, Registry, Runs};
+use crate::args::{RelayCommand, RelayPauseArgs};
+use crate::exit::{Exit, Fault};
+use crate::output::Table;
+use anyhow::Result;
+use postroad_model::limit::Keeper;
+use postroad_model::relay::Relay;
+use postroad_model::time::parse_duration;
+use postroad_model::{RelayId, Timestamp};
+use postroad_store::LanePause;
+use serde::Serialize;
+use serde_json::json;
+
+pub async fn run(app: &App, command: &RelayCommand) -> Result<Exit> {
+    if let RelayCommand::Test(args) = command {
+        return relay_test::run(app, args).await;
+    }
+    let opened = app.open(Runs::Briefly).await?;
+    let registry = opened.register(app.now()).await?;
+    match command {
+        RelayCommand::List => list(app, &opened, &registry).await?,
+        RelayCommand::Pause(args) => pause(app, &opened, &registry, args).await?,
+        RelayCommand::Resume(args) => {
+            let id = id(&opened, &registry, &args.name)?;
+            opened.store.resume_lane(id).await?;
+            app.output.show(&json!({ "relay": args.name, "paused": false }), |_| {
+                format!("relay {} may send", args.name)
+            })?;
+        }
+        RelayCommand::Test(_) => {}
+    }
+    opened.close().await;
+    Ok(Exit::Ok)
+}
+
+fn id(opened: &Opened, registry: &Registry, name: &str) -> Result<RelayId> {
+    let relay = find(&opened.config.relays, name)?;
+    registry.relays.get(&relay.name).copied().ok_or_else(|| {
+        Fault::new(Exit::Software, format!("relay {name} was not registered")).into()
+    })
+}
+
+/// A relay of the configuration by name.
+pub fn find<'a>(relays: &'a [Relay], name: &str) -> Result<&'a Relay> {
+    relays.iter().find(|r| r.name == name).ok_or_else(|| {
+        let known: Vec<&str> = relays.iter().map(|r| r.name.as_str()).collect();
+        Fault::no_input(format!(
+            "no relay named {name:?} in the configuration; it has: {}",
+            known.join(", ")
+        ))
+        .into()
+    })
+}
+
+async fn pause(
+    app: &App,
+    opened: &Opened,
+    registry: &Registry,
+    args: &RelayPauseArgs,
+) -> Result<()> {
+    let id = id(opened, registry, &args.name)?;
+    let until = match &args.duration {
+        None => Timestamp(i64::MAX),
+        Some(text) => {
+            let duration = parse_duration(text).ok_or_else(|| {
+                Fault::usage(format!("--for {text:?} is no duration; write 30m, 2h or 3d"))
+            })?;
+            app.now().plus(duration)
+        }
+    };
+    let reason = args.reason.clone();
+    let pause = LanePause { until, reason, by: "operator".into(), count: 0 };
+    opened.store.pause_lane(id, &pause).await?;
+    let shown = json!({ "relay": args.name, "paused": true, "until": end(until) });
+    app.output.show(&shown, |_| {
+        let until =
+            end(until).map_or_else(|| "until `relay resume`".into(), |t| format!("until {t}"));
+        format!("relay {} sends nothing {until}", args.name)
+    })
+}
+
+fn end(until: Timestamp) -> Option<String> {
+    (until.0 < i64::MAX).then(|| until.rfc3339())
+}
+
+/// One relay as it is listed.
+#[derive(Debug, Serialize)]
+struct Line {
+    relay: String,
+    profile: String,
+    host: String,
+    port: u16,
+    pools: Vec<String>,
+    limits: Vec<LimitLine>,
+    served: bool,
+    paused_until: Option<String>,
+    pause_reason: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct LimitLine {
+    name: String,
+    window: String,
+    limit: i64,
+    /// Absent for limits that the sending process counts in its memory.
+    used: Option<i64>,
+    frees_at: Option<String>,
+}
+
+async fn list(app: &App, opened: &Opened, registry: &Registry) -> Result<()> {
+    let now = app.now();
+    let lanes = opened.store.lanes().await?;
+    let mut lines = Vec::new();
+    for relay in &opened.config.relays {
+        let lane = lanes.iter().find(|l| registry.relays.get(&relay.name) == Some(&l.relay));
+        let pause = lane.and_then(|l| l.pause.as_ref()).filter(|p| p.until > now);
+        lines.push(Line {
+            relay: relay.name.clone(),
+            profile: relay.profile.clone(),
+            host: relay.endpoint.host.clone(),
+            port: relay.endpoint.port,
+            pools: (opened.config.pools.iter())
+                .filter(|p| p.relays.contains(&relay.name))
+                .map(|p| p.name.clone())
+                .collect(),
+            limits: limits(opened, relay, now).await?,
+            served: lane.is_some_and(|l| l.lease_until > now),
+            paused_until: pause.map(|p| end(p.until).unwrap_or_else(|| "resumed".into())),
+            pause_reason: pause.map(|p| p.reason.clone()),
+        });
+    }
+    app.output.show(&lines, |lines| table(lines).to_string())
+}
+
+async fn limits(opened: &Opened, relay: &Relay, now: Timestamp) -> Result<Vec<LimitLine>> {
+    let mut books = opened.store.limits(&relay.limit_scope()).await?;
+    let mut lines = Vec::new();
+    for limit in &relay.limits {
+        let kept = match limit.keeper {
+            Keeper::Ledger => books.iter_mut().find(|b| b.limit.name == limit.name),
+            Keeper::Pacer => None,
+        };
+        let used = kept.and_then(|b| {
+            let used = b.book.used(&b.limit, now).ok()?;
+            let frees = b.book.free(&b.limit, now).ok().and_then(|f| f.frees_at);
+            Some((used, frees))
+        });
+        lines.push(LimitLine {
+            name: limit.name.clone(),
+            window: limit.window.to_string(),
+            limit: limit.amount,
+            used: used.map(|(n, _)| n),
+            frees_at: used.and_then(|(_, at)| at).map(Timestamp::rfc3339),
+        });
+    }
+    Ok(lines)
+}
+
+fn table(lines: &[Line]) -> Table {
+    let mut table = Table::new(&["relay", "profile", "host", "pools", "limits", "state"]);
+    for line in lines {
+        let limits: Vec<String> = line
+            .limits
+            .iter()
+            .map(|l| match l.used {
+                Some(used) => format!("{used} of {} in {}", l.limit, l.window),
+                None => format!("{} in {}", l.limit, l.window),
+            })
+            .collect();
+        let state = match (&line.paused_until, &line.pause_reason, line.served) {
+            (Some(until), Some(reason), _) => format!("paused until {until}: {reason}"),
+            (_, _, true) => "served".into(),
+            (_, _, false) => "free".into(),
+        };
+        table.row([
+            line.relay.clone(),
+            line.profile.clone(),
+            format!("{}:{}", line.host, line.port),
+            line.pools.join(", "),
+            if limits.is_empty() { "none".into() } else { limits.join("; ") },
+            state,
+        ]);
+    }
+    table
+}
