@@ -43,7 +43,8 @@ CREATE TABLE imports (
 ) STRICT;
 
 CREATE TABLE contacts (
-    id             INTEGER PRIMARY KEY,
+    -- numbers are not used again: an undone import must not give somebody's number to somebody else
+    id             INTEGER PRIMARY KEY AUTOINCREMENT,
     -- immutable: who, found by the keyed hash; address and attributes are nulled by erase
     address        TEXT,
     address_hash   INTEGER NOT NULL UNIQUE,

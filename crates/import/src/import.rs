@@ -17,7 +17,7 @@ use crate::table::{Delimiter, Found, Table};
 use crate::window::{Window, Windows};
 use crate::{Error, Result};
 use postroad_model::{Clock, ImportId, ListId};
-use postroad_store::{Commit, IMPORT_SLICE, ImportRun, RowFate, Store};
+use postroad_store::{Commit, ImportRun, RowFate, Store};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -233,9 +233,13 @@ async fn write(
     let mut fates = vec![Fate::Merged(window.merged)];
     fates.extend(window.collisions.into_iter().map(|(line, a)| Fate::Collision(line, a)));
     done(fates);
-    for (rows, marks) in window.rows.chunks(IMPORT_SLICE).zip(window.marks.chunks(IMPORT_SLICE)) {
-        let fates = store.import_slice(run, rows, commit, clock.now()).await?;
-        let fates = fates.into_iter().zip(rows.iter().zip(marks)).map(|(fate, (row, mark))| {
+    let mut marks = window.marks.as_slice();
+    for slice in &window.slices {
+        let fates = store.import_slice(run, slice, commit, clock.now()).await?;
+        let (of_slice, rest) = marks.split_at(slice.rows().len());
+        marks = rest;
+        let rows = slice.rows().iter().zip(of_slice);
+        let fates = fates.into_iter().zip(rows).map(|(fate, (row, mark))| {
             if fate == RowFate::Collision {
                 Fate::Collision(mark.line, row.address.to_string())
             } else if mark.seen_before {
@@ -291,7 +295,7 @@ impl Reader {
             match found {
                 Found::Row { line } => match self.people.read(&self.table.fields) {
                     Ok(row) => {
-                        if let Some(window) = collected.push(row, line)
+                        if let Some(window) = collected.push(row, line)?
                             && windows.blocking_send(window).is_err()
                         {
                             // The writing side failed and says why.
@@ -313,7 +317,7 @@ impl Reader {
             }
         }
         // Refused by nobody but a writing side that failed and says why.
-        let _ = windows.blocking_send(collected.take());
+        let _ = windows.blocking_send(collected.take()?);
         Ok(ReadAll {
             rejects: self.rejects,
             rows,

@@ -48,81 +48,67 @@ pub(crate) struct Decisions {
     pub(crate) subscribe: Vec<i64>,
 }
 
+/// The batch of new contacts.
+pub(crate) fn adds(rows: &[ImportRow]) -> Result<String> {
+    let adds: Vec<Add<'_>> = rows
+        .iter()
+        .map(|r| Add {
+            a: r.address.to_string(),
+            h: r.hash,
+            p: r.provider.code(),
+            n: r.name.as_deref(),
+            x: &r.attributes,
+        })
+        .collect();
+    json("contacts", &adds)
+}
+
+/// The batch of their hashes.
+pub(crate) fn hashes(rows: &[ImportRow]) -> Result<String> {
+    json("address hashes", &rows.iter().map(|r| r.hash).collect::<Vec<_>>())
+}
+
+/// How a contact stands to the list: its number, the state, and which import put it there.
+pub(crate) type Standing = (i64, i64, Option<i64>);
+
 /// What the database said about a slice's hashes.
 pub(crate) struct Book {
+    run: ImportRun,
     suppressed: HashSet<i64>,
-    /// Number of each new contact by its hash.
-    added: HashMap<i64, i64>,
-    pub(crate) existing: HashMap<i64, Existing>,
+    existing: HashMap<i64, Existing>,
 }
 
 impl Book {
-    pub(crate) fn new(suppressed: Vec<i64>, added: Vec<(i64, i64)>) -> Self {
-        Self {
-            suppressed: suppressed.into_iter().collect(),
-            added: added.into_iter().map(|(id, hash)| (hash, id)).collect(),
-            existing: HashMap::new(),
-        }
+    pub(crate) fn new(run: ImportRun, suppressed: Vec<i64>) -> Self {
+        Self { run, suppressed: suppressed.into_iter().collect(), existing: HashMap::new() }
     }
 
-    pub(crate) fn contact(&self, hash: i64) -> Option<i64> {
-        self.added.get(&hash).copied().or_else(|| self.existing.get(&hash).map(|x| x.id))
-    }
-}
-
-pub(crate) struct Slice<'a> {
-    pub(crate) run: ImportRun,
-    pub(crate) rows: &'a [ImportRow],
-}
-
-impl Slice<'_> {
-    pub(crate) fn adds(&self) -> Result<String> {
-        let adds: Vec<Add<'_>> = self
-            .rows
-            .iter()
-            .map(|r| Add {
-                a: r.address.to_string(),
-                h: r.hash,
-                p: r.provider.code(),
-                n: r.name.as_deref(),
-                x: &r.attributes,
-            })
-            .collect();
-        json("contacts", &adds)
+    /// The contacts of the slice as they stand, the new ones among them.
+    pub(crate) fn stand(&mut self, existing: Vec<Existing>) {
+        self.existing = existing.into_iter().map(|x| (x.address_hash, x)).collect();
     }
 
-    pub(crate) fn hashes(&self) -> Result<String> {
-        json("address hashes", &self.rows.iter().map(|r| r.hash).collect::<Vec<_>>())
+    fn fate_of(&self, row: &ImportRow, fate: RowFate) -> RowFate {
+        if self.suppressed.contains(&row.hash) { RowFate::Suppressed } else { fate }
     }
 
-    pub(crate) fn missing(&self, book: &Book) -> Result<Option<String>> {
-        let missing: Vec<i64> =
-            self.rows.iter().map(|r| r.hash).filter(|h| !book.added.contains_key(h)).collect();
-        if missing.is_empty() { Ok(None) } else { json("address hashes", &missing).map(Some) }
+    /// Every contact of the slice is new: the way of a first import.
+    pub(crate) fn all_new(&self, rows: &[ImportRow]) -> Vec<RowFate> {
+        rows.iter().map(|row| self.fate_of(row, RowFate::Added)).collect()
     }
 
     /// The fate of a row as far as the contact decides it, and what is to be written for it.
-    pub(crate) fn decide(
-        &self,
-        row: &ImportRow,
-        book: &Book,
-        to_do: &mut Decisions,
-    ) -> Result<RowFate> {
-        let suppressed = book.suppressed.contains(&row.hash);
-        let fate_of = |fate| if suppressed { RowFate::Suppressed } else { fate };
-        if let Some(id) = book.added.get(&row.hash) {
-            to_do.subscribe.push(*id);
-            return Ok(fate_of(RowFate::Added));
-        }
-        let Some(old) = book.existing.get(&row.hash) else {
-            // Erased between the two statements on PostgreSQL by nobody: contacts are never deleted but by undo.
+    pub(crate) fn decide(&self, row: &ImportRow, to_do: &mut Decisions) -> Result<RowFate> {
+        let Some(old) = self.existing.get(&row.hash) else {
+            // It was there when its insertion was refused. Only an undo removes contacts, and not in this moment:
+            // on PostgreSQL the row would have to go between two statements. The slice is rolled back.
             return Err(Error::Inconsistent {
                 table: "contacts",
                 column: "address_hash",
                 id: row.hash.to_string(),
             });
         };
-        if old.erased_at.is_some() && suppressed {
+        if old.erased_at.is_some() && self.suppressed.contains(&row.hash) {
             return Ok(RowFate::Suppressed);
         }
         if let Some(address) = &old.address
@@ -139,33 +125,36 @@ impl Slice<'_> {
             let a = row.address.to_string();
             to_do.changes.push(Change { i: old.id, a, n: name, x: attributes });
             let new = old.created_import == Some(id);
-            return Ok(fate_of(if new { RowFate::Added } else { RowFate::Updated }));
+            return Ok(self.fate_of(row, if new { RowFate::Added } else { RowFate::Updated }));
         }
-        // The same import before a kill, or the same slice again: it was this import that wrote it.
-        Ok(fate_of(if old.created_import == Some(id) {
-            RowFate::Added
-        } else if old.updated_import == Some(id) {
-            RowFate::Updated
-        } else {
-            RowFate::Unchanged
-        }))
+        // Written by this import: a moment ago, before a kill, or by the same slice.
+        Ok(self.fate_of(
+            row,
+            if old.created_import == Some(id) {
+                RowFate::Added
+            } else if old.updated_import == Some(id) {
+                RowFate::Updated
+            } else {
+                RowFate::Unchanged
+            },
+        ))
     }
 
     /// Turns fates by how the contacts stand to the list: who left stays off it, who came on it is updated.
     pub(crate) fn heed_subscriptions(
         &self,
-        book: &Book,
-        stood: &[(i64, i64, Option<i64>)],
+        rows: &[ImportRow],
+        stand: &[Standing],
         fates: &mut [RowFate],
     ) {
-        let stood: HashMap<i64, (i64, Option<i64>)> =
-            stood.iter().map(|(contact, state, import)| (*contact, (*state, *import))).collect();
-        for (row, fate) in self.rows.iter().zip(fates) {
+        let stand: HashMap<i64, (i64, Option<i64>)> =
+            stand.iter().map(|(contact, state, import)| (*contact, (*state, *import))).collect();
+        for (row, fate) in rows.iter().zip(fates) {
             if matches!(fate, RowFate::Suppressed | RowFate::Collision) {
                 continue;
             }
-            let Some(contact) = book.contact(row.hash) else { continue };
-            match stood.get(&contact) {
+            let Some(contact) = self.existing.get(&row.hash) else { continue };
+            match stand.get(&contact.id) {
                 Some((state, _)) if *state == SubscriptionState::Unsubscribed.code() => {
                     *fate = RowFate::Unsubscribed;
                 }
@@ -174,6 +163,7 @@ impl Slice<'_> {
                 {
                     *fate = RowFate::Updated;
                 }
+                // Nobody of the slice stood on the list before.
                 None if *fate == RowFate::Unchanged => *fate = RowFate::Updated,
                 Some(_) | None => {}
             }

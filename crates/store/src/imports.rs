@@ -8,7 +8,7 @@
 
 use crate::backend::{Named, read, tx};
 use crate::contacts::json;
-use crate::import_fates::{Book, Decisions, Existing, Slice};
+use crate::import_fates::{self, Book, Decisions, Standing};
 use crate::sql::sql;
 use crate::suppressions::repeat_on_conflict;
 use crate::{Error, Result, Store};
@@ -26,6 +26,7 @@ sql! {
     each IMPORT_EXISTING = "import_existing";
     each IMPORT_REMEMBER = "import_remember";
     each IMPORT_CHANGE = "import_change";
+    each IMPORT_SUBSCRIBE_NEW = "import_subscribe_new";
     each IMPORT_SUBSCRIBE = "import_subscribe";
     each IMPORT_SUBSCRIBED = "import_subscribed";
 }
@@ -85,6 +86,31 @@ pub struct ImportRow {
     pub name: Option<String>,
     /// A JSON object; keys that it does not have are left as they stand.
     pub attributes: String,
+}
+
+/// Rows of one transaction with their JSON, so that it can be made on another thread than the one that writes.
+#[derive(Debug)]
+pub struct ImportSlice {
+    rows: Vec<ImportRow>,
+    adds: String,
+    hashes: String,
+}
+
+impl ImportSlice {
+    /// Encodes at most [`IMPORT_SLICE`] rows, each hash once.
+    ///
+    /// # Errors
+    /// `Json`.
+    pub fn new(rows: Vec<ImportRow>) -> Result<Self> {
+        let (adds, hashes) = (import_fates::adds(&rows)?, import_fates::hashes(&rows)?);
+        Ok(Self { rows, adds, hashes })
+    }
+
+    /// The rows, in the order of the fates.
+    #[must_use]
+    pub fn rows(&self) -> &[ImportRow] {
+        &self.rows
+    }
 }
 
 /// What became of a row.
@@ -153,21 +179,21 @@ impl Store {
     pub async fn import_slice(
         &self,
         run: ImportRun,
-        rows: &[ImportRow],
+        slice: &ImportSlice,
         commit: Commit,
         now: Timestamp,
     ) -> Result<Vec<RowFate>> {
-        repeat_on_conflict!(self.import_slice_once(run, rows, commit, now))
+        repeat_on_conflict!(self.import_slice_once(run, slice, commit, now))
     }
 
     async fn import_slice_once(
         &self,
         run: ImportRun,
-        rows: &[ImportRow],
+        slice: &ImportSlice,
         commit: Commit,
         now: Timestamp,
     ) -> Result<Vec<RowFate>> {
-        match self.import_transaction(run, rows, commit, now).await {
+        match self.import_transaction(run, slice, commit, now).await {
             Ok(fates) | Err(Ended::Dry(fates)) => Ok(fates),
             Err(Ended::Failed(error)) => Err(error),
         }
@@ -176,52 +202,50 @@ impl Store {
     async fn import_transaction(
         &self,
         run: ImportRun,
-        rows: &[ImportRow],
+        slice: &ImportSlice,
         commit: Commit,
         now: Timestamp,
     ) -> std::result::Result<Vec<RowFate>, Ended> {
-        let slice = Slice { run, rows };
-        let (adds, hashes) = (slice.adds()?, slice.hashes()?);
         let (id, list) = (run.id.0, run.list.0);
         tx!(self, |c, e| {
-            let suppressed: Vec<i64> = sqlx::query_scalar(SUPPRESSIONS_AMONG.of(e))
-                .bind(&hashes)
-                .bind(list)
-                .fetch_all(&mut *c)
-                .await
-                .named(&SUPPRESSIONS_AMONG)?;
-            let query = sqlx::query_as(IMPORT_ADD.of(e)).bind(adds).bind(now.0).bind(id);
-            let added: Vec<(i64, i64)> = query.fetch_all(&mut *c).await.named(&IMPORT_ADD)?;
-            let mut book = Book::new(suppressed, added);
-            if let Some(missing) = slice.missing(&book)? {
-                let query = sqlx::query_as(IMPORT_EXISTING.of(e)).bind(missing);
-                let existing = query.fetch_all(&mut *c).await.named(&IMPORT_EXISTING)?;
-                book.existing =
-                    existing.into_iter().map(|x: Existing| (x.address_hash, x)).collect();
-            }
-            let mut fates = Vec::with_capacity(rows.len());
-            let mut decisions = Decisions::default();
-            for row in rows {
-                fates.push(slice.decide(row, &book, &mut decisions)?);
-            }
-            if !decisions.changes.is_empty() {
-                let remember = json("contact numbers", &decisions.remember)?;
-                let query = sqlx::query(IMPORT_REMEMBER.of(e)).bind(remember).bind(id);
-                query.execute(&mut *c).await.named(&IMPORT_REMEMBER)?;
-                let changes = json("contacts", &decisions.changes)?;
-                let query = sqlx::query(IMPORT_CHANGE.of(e)).bind(changes).bind(now.0).bind(id);
-                query.execute(&mut *c).await.named(&IMPORT_CHANGE)?;
-            }
-            let members = json("contact numbers", &decisions.subscribe)?;
-            let query = sqlx::query_scalar(IMPORT_SUBSCRIBE.of(e));
-            let query = query.bind(&members).bind(list).bind(now.0).bind(id);
-            let joined: Vec<i64> = query.fetch_all(&mut *c).await.named(&IMPORT_SUBSCRIBE)?;
-            let mut stood: Vec<(i64, i64, Option<i64>)> = Vec::new();
-            if joined.len() < decisions.subscribe.len() {
-                let query = sqlx::query_as(IMPORT_SUBSCRIBED.of(e)).bind(&members).bind(list);
-                stood = query.fetch_all(&mut *c).await.named(&IMPORT_SUBSCRIBED)?;
-            }
-            slice.heed_subscriptions(&book, &stood, &mut fates);
+            let query = sqlx::query_scalar(SUPPRESSIONS_AMONG.of(e)).bind(&slice.hashes).bind(list);
+            let suppressed: Vec<i64> = query.fetch_all(&mut *c).await.named(&SUPPRESSIONS_AMONG)?;
+            let mut book = Book::new(run, suppressed);
+            let query = sqlx::query(IMPORT_ADD.of(e)).bind(&slice.adds).bind(now.0).bind(id);
+            let added = query.execute(&mut *c).await.named(&IMPORT_ADD)?.rows_affected();
+            let fates = if added == slice.rows.len() as u64 {
+                let query = sqlx::query(IMPORT_SUBSCRIBE_NEW.of(e)).bind(&slice.hashes);
+                let query = query.bind(list).bind(now.0).bind(id);
+                query.execute(&mut *c).await.named(&IMPORT_SUBSCRIBE_NEW)?;
+                book.all_new(&slice.rows)
+            } else {
+                let query = sqlx::query_as(IMPORT_EXISTING.of(e)).bind(&slice.hashes);
+                book.stand(query.fetch_all(&mut *c).await.named(&IMPORT_EXISTING)?);
+                let mut to_do = Decisions::default();
+                let mut fates = Vec::with_capacity(slice.rows.len());
+                for row in &slice.rows {
+                    fates.push(book.decide(row, &mut to_do)?);
+                }
+                if !to_do.changes.is_empty() {
+                    let remember = json("contact numbers", &to_do.remember)?;
+                    let query = sqlx::query(IMPORT_REMEMBER.of(e)).bind(remember).bind(id);
+                    query.execute(&mut *c).await.named(&IMPORT_REMEMBER)?;
+                    let changes = json("contacts", &to_do.changes)?;
+                    let query = sqlx::query(IMPORT_CHANGE.of(e)).bind(changes).bind(now.0).bind(id);
+                    query.execute(&mut *c).await.named(&IMPORT_CHANGE)?;
+                }
+                let members = json("contact numbers", &to_do.subscribe)?;
+                let query = sqlx::query(IMPORT_SUBSCRIBE.of(e)).bind(&members).bind(list);
+                let query = query.bind(now.0).bind(id);
+                let joined = query.execute(&mut *c).await.named(&IMPORT_SUBSCRIBE)?.rows_affected();
+                let mut stand: Vec<Standing> = Vec::new();
+                if joined < to_do.subscribe.len() as u64 {
+                    let query = sqlx::query_as(IMPORT_SUBSCRIBED.of(e)).bind(&members).bind(list);
+                    stand = query.fetch_all(&mut *c).await.named(&IMPORT_SUBSCRIBED)?;
+                }
+                book.heed_subscriptions(&slice.rows, &stand, &mut fates);
+                fates
+            };
             match commit {
                 Commit::Keep => Ok(fates),
                 Commit::RollBack => Err(Ended::Dry(fates)),

@@ -45,7 +45,9 @@ pub use counters::TALLY_DEFERRED;
 pub use error::Error;
 pub use explain::{AttemptRow, ContactStory, EventRow, RowStory, SubscriptionRow, SuppressionRow};
 pub use exporter::{CampaignGlance, LinkOwner};
-pub use imports::{Commit, IMPORT_SLICE, ImportInfo, ImportRow, ImportRun, RowFate};
+pub use imports::{
+    Commit, IMPORT_SLICE, ImportInfo, ImportRow, ImportRun, ImportSlice, RowFate,
+};
 pub use jobs::{JOB_LEASE_MS, JobLease};
 pub use lanes::{Lane, LanePause, Reclaimed, Takeover};
 pub use leases::{Idle, LeaseAnswer, LeaseRequest, MAX_BATCH, ServeWhich};

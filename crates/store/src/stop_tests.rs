@@ -4,7 +4,8 @@
 
 use crate::backend::tx;
 use crate::{
-    Commit, Durability, Error, ImportRow, Store, StoreSettings, Unsubscribe, UnsubscribeFrom,
+    Commit, Durability, Error, ImportRow, ImportSlice, Store, StoreSettings, Unsubscribe,
+    UnsubscribeFrom,
 };
 use postroad_model::suppression::{NewSuppression, SuppressionReason, SuppressionScope};
 use postroad_model::{EmailAddress, ImportId, ListId, MailboxProvider, Timestamp};
@@ -46,7 +47,8 @@ async fn open(url: &str, guard: Box<dyn std::any::Any>) -> Scene {
             name: Some("An".into()),
             attributes: "{}".into(),
         };
-        store.import_slice(run, &[row], Commit::Keep, NOW).await.unwrap();
+        let slice = ImportSlice::new(vec![row]).unwrap();
+        store.import_slice(run, &slice, Commit::Keep, NOW).await.unwrap();
         import = run.id;
     }
     let scene = Scene { store, lists: [first, second], import, _guard: guard };

@@ -5,7 +5,7 @@ use postroad_import::{Error, ImportOptions, Input, MissingList, import_contacts}
 use postroad_model::contact::SubscriptionState;
 use postroad_model::suppression::{NewSuppression, SuppressionReason, SuppressionScope};
 use postroad_model::{Clock, EmailAddress, MailboxProvider};
-use postroad_store::{Commit, ImportRow, RowFate, Unsubscribe, UnsubscribeFrom};
+use postroad_store::{Commit, ImportRow, ImportSlice, RowFate, Unsubscribe, UnsubscribeFrom};
 
 const PEOPLE: &str = "email,name,city\nan@gmail.com,An,Huế\nbinh@b.vn,Bình,Vinh\nchi@b.vn,Chi,\n";
 
@@ -233,8 +233,9 @@ async fn two_addresses_with_one_hash_are_never_one_contact() {
             name: Some("Other".into()),
             attributes: "{}".into(),
         };
-        let fates =
-            world.store.import_slice(run, &[row], Commit::Keep, world.clock.now()).await.unwrap();
+        let slice = ImportSlice::new(vec![row]).unwrap();
+        let now = world.clock.now();
+        let fates = world.store.import_slice(run, &slice, Commit::Keep, now).await.unwrap();
         assert_eq!(fates, [RowFate::Collision]);
         assert_eq!(world.data("an@gmail.com").await, "An {\"city\":\"Huế\"}");
     }

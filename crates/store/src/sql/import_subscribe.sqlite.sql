@@ -1,4 +1,4 @@
--- import_subscribe: put contacts on the list; whoever stands there already, or left, is not returned and not touched
+-- import_subscribe: put contacts on the list; whoever stands there already, or left, is not touched
 INSERT INTO subscriptions (list_id, contact_id, state, since, import_id)
 SELECT $2, value, 1, $3, $4 FROM json_each($1) WHERE true
-ON CONFLICT (list_id, contact_id) DO NOTHING RETURNING contact_id
+ON CONFLICT (list_id, contact_id) DO NOTHING
