@@ -11,7 +11,7 @@ use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
 
 /// Rows of one window.
-const ROWS: usize = 32_768;
+const ROWS: usize = 12 * IMPORT_SLICE;
 /// Octets of one window, roughly; its JSON has as many again.
 const OCTETS: usize = 16 << 20;
 
