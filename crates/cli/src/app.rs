@@ -59,7 +59,8 @@ impl App {
         }
     }
 
-    /// Reads and checks the configuration; its warnings are said, and the log begins.
+    /// Reads and checks the configuration, and the log begins. Its warnings are said by what runs long; short commands
+    /// leave them to `config check` and `doctor`.
     pub fn config(&self, runs: Runs) -> Result<Config> {
         let config = self.load()?;
         let log = match runs {
@@ -67,8 +68,8 @@ impl App {
             Runs::Briefly => None,
         };
         logging::start(&self.global, log);
-        for warning in &config.warnings {
-            self.output.warn(warning);
+        if runs == Runs::Long {
+            config.warnings.iter().for_each(|warning| self.output.warn(warning));
         }
         Ok(config)
     }

@@ -193,37 +193,4 @@ pub struct CompletionsArgs {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::CommandFactory as _;
-
-    #[test]
-    fn the_command_tree_contradicts_itself_nowhere() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn every_command_and_option_has_a_help_text() {
-        fn check(command: &clap::Command, path: &str) {
-            let path = format!("{path} {}", command.get_name());
-            assert!(command.get_about().is_some(), "{path} has no help");
-            for arg in command.get_arguments().filter(|a| !a.is_hide_set()) {
-                assert!(arg.get_help().is_some(), "{path}: {} has no help", arg.get_id());
-            }
-            command.get_subcommands().for_each(|c| check(c, &path));
-        }
-        check(&Cli::command(), "");
-    }
-
-    #[test]
-    fn a_plural_is_the_same_noun() {
-        let check = |line: &str| {
-            assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
-        };
-        check("postroad contacts show a@example.com");
-        check("postroad lists list");
-        check("postroad campaigns list --format json");
-        check("postroad relays list");
-        check("postroad suppressions list");
-    }
-}
+mod tests;

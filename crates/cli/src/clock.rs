@@ -13,6 +13,8 @@ use std::time::SystemTime;
 /// Wall clock at the start, boot-time clock afterwards.
 #[derive(Debug)]
 pub struct SystemClock {
+    /// Wall clock less boot-time clock at the start.
+    wall_offset: i64,
     /// Added to the boot-time clock.
     offset: AtomicI64,
     /// The latest time that was given out.
@@ -22,13 +24,14 @@ pub struct SystemClock {
 impl SystemClock {
     /// Starts from the wall clock.
     pub fn start() -> Self {
-        let offset = wall_ms() - boot_ms();
-        Self { offset: AtomicI64::new(offset), latest: AtomicI64::new(i64::MIN) }
+        let wall_offset = wall_ms() - boot_ms();
+        let (offset, latest) = (AtomicI64::new(wall_offset), AtomicI64::new(i64::MIN));
+        Self { wall_offset, offset, latest }
     }
 
     /// By how much the wall clock has left the boot-time clock since the start, in milliseconds.
     pub fn disagreement_ms(&self) -> i64 {
-        wall_ms() - (boot_ms() + self.offset.load(Ordering::Relaxed))
+        wall_ms() - boot_ms() - self.wall_offset
     }
 
     /// Takes over the database's time; a step back makes `now` stand still until it is reached.

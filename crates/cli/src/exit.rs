@@ -118,7 +118,11 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
     if let Some(error) = cause.downcast_ref::<postroad_smtpd::Error>() {
         return Some(of_smtpd(error));
     }
-    if cause.is::<postroad_model::AddressError>() || cause.is::<postroad_model::when::WhenError>() {
+    if cause.is::<postroad_campaign::spec::SpecError>()
+        || cause.is::<postroad_campaign::identity::IdentityError>()
+        || cause.is::<postroad_model::AddressError>()
+        || cause.is::<postroad_model::when::WhenError>()
+    {
         return Some(Exit::Data);
     }
     cause.downcast_ref::<std::io::Error>().map(|error| of_io(error.kind()))

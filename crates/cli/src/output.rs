@@ -75,7 +75,8 @@ impl Output {
     /// Something that the operator should know; also said with `--quiet`.
     pub fn warn(self, line: impl Display) {
         let line = line.to_string();
-        let head = if line.starts_with("warning") { "" } else { "warning: " };
+        // A problem of the configuration names its place first.
+        let head = if line.contains("warning: ") { "" } else { "warning: " };
         to_stderr(&format!("{head}{line}\n"));
     }
 
@@ -174,7 +175,7 @@ mod tests {
         let mut table = Table::new(&["list", "#members"]);
         table.row(["readers".into(), "12".into()]);
         table.row(["vip\u{1b}[2J".into(), "1".into()]);
-        let expected = "list       members\nreaders         12\nvip\u{FFFD}[2J        1\n";
+        let expected = "list     members\nreaders       12\nvip\u{FFFD}[2J        1\n";
         assert_eq!(table.to_string(), expected);
     }
 }

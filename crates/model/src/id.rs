@@ -62,6 +62,6 @@ impl fmt::Display for DeliveryId {
 pub struct Epoch(pub i64);
 
 /// The random number that a node makes before it leases a batch; every later write names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct LeaseToken(pub i64);

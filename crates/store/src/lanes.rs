@@ -195,7 +195,10 @@ impl Store {
                     .fetch_one(&mut *c)
                     .await
                     .named(&LANE_TAKE)?;
-                let lane = Lane::from(row);
+                let mut lane = Lane::from(row);
+                // A holder that did not give it back may have sent until its lease ran out, or until now.
+                let before = rows.iter().find(|r| r.relay_id == relay.0).map_or(0, |r| r.lease_until);
+                lane.busy_at = lane.busy_at.max(Timestamp(before.min(now.0)));
                 let reclaimed = reclaim!(c, e, lane, now);
                 taken.push((lane, reclaimed));
             }
@@ -232,6 +235,22 @@ impl Store {
                 }
             }
             Ok(lost)
+        })
+    }
+
+    /// Makes a lane's row where no engine has taken it yet, so that the operator can pause it beforehand.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn ensure_lane(&self, relay: RelayId, scope: &str) -> Result<()> {
+        tx!(self, |c, e| {
+            sqlx::query(LANE_INSERT.of(e))
+                .bind(relay.0)
+                .bind(scope)
+                .execute(&mut *c)
+                .await
+                .named(&LANE_INSERT)
+                .map(drop)
         })
     }
 

@@ -73,6 +73,8 @@ async fn pause(
     };
     let reason = args.reason.clone();
     let pause = LanePause { until, reason, by: "operator".into(), count: 0 };
+    let scope = find(&opened.config.relays, &args.name)?.limit_scope();
+    opened.store.ensure_lane(id, &scope).await?;
     opened.store.pause_lane(id, &pause).await?;
     let shown = json!({ "relay": args.name, "paused": true, "until": end(until) });
     app.output.show(&shown, |_| {

@@ -92,11 +92,11 @@ impl Task {
             Happened::Missed { campaign } => tracing::warn!(campaign, "missed its latest start"),
             Happened::Ended { campaign, rows } => tracing::info!(campaign, rows, "rows ended"),
             Happened::Resent { campaign, rows } => {
-                tracing::info!(campaign, rows, "unknown rows wait again")
+                tracing::info!(campaign, rows, "unknown rows wait again");
             }
             Happened::Finished { campaign } => tracing::info!(campaign, "finished"),
             Happened::Failed { campaign, error } => {
-                tracing::error!(campaign, error, "not looked after")
+                tracing::error!(campaign, error, "not looked after");
             }
         }
         if let Some(engine) = self.engine.upgrade() {

@@ -1,0 +1,10 @@
+//! The binary as people and scripts use it: exit codes, stdout, stderr; nothing is looked at from inside.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+
+mod bad_input;
+mod campaigns;
+mod folder;
+mod people;
+mod serving;
+mod setup;

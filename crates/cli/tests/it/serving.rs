@@ -1,0 +1,63 @@
+//! `serve`: engine and pages in one process, drained by SIGTERM.
+
+use crate::folder::{Folder, Running};
+use rustix::process::Signal;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+fn serving(folder: &Folder) -> (Running, String) {
+    folder.edit("#admin_listen", "admin_listen = \"127.0.0.1:0\"\n#admin_listen");
+    folder.edit("#public_listen", "public_listen = \"127.0.0.1:0\"\n#public_listen");
+    let mut serve = folder.start("serve");
+    let said = serve.stderr_until("postroad serves");
+    let admin = said.rsplit("metrics on http://").next().unwrap();
+    let admin = admin.split('/').next().unwrap().to_owned();
+    (serve, admin)
+}
+
+fn get(address: &str, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    (text[9..12].parse().unwrap(), text)
+}
+
+#[test]
+fn serve_sends_what_is_scheduled_shows_metrics_and_drains() {
+    let folder = Folder::ready();
+    folder.run("contact import contacts.csv --list readers").ends(0);
+    folder.run("campaign new hello --list readers").ends(0);
+    let (serve, admin) = serving(&folder);
+    assert_eq!(get(&admin, "/healthz").0, 200);
+    folder.run("campaign schedule hello").ends(0).says(&["A node is running"]);
+    folder.run("campaign status hello --watch").ends(0).says(&["finished"]);
+    let (code, metrics) = get(&admin, "/metrics");
+    assert_eq!(code, 200);
+    assert!(metrics.contains("postroad_"), "{metrics}");
+    assert!(!metrics.contains("anna@"), "no address is a label");
+    // Another engine on the same file is refused, and a test is sent by the one that runs.
+    folder.run("campaign run hello").ends(75);
+    folder
+        .run("campaign test hello --to me@example.com")
+        .ends(0)
+        .says(&["another postroad", "accepted"]);
+    serve.signal(Signal::TERM);
+    let ended = serve.output();
+    assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));
+}
+
+#[test]
+fn limits_are_reloaded_without_a_restart() {
+    let folder = Folder::ready();
+    let (mut serve, _) = serving(&folder);
+    folder
+        .edit("profile = \"sink\"", "profile = \"sink\"\nlimits = [{ amount = 7, per = \"24h\" }]");
+    serve.signal(Signal::HUP);
+    serve.stderr_until("reloaded");
+    folder.run("relay list").ends(0).says(&["0 of 7 in 24h"]);
+    serve.signal(Signal::TERM);
+    assert_eq!(serve.output().status.code(), Some(0));
+}
