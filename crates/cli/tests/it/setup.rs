@@ -104,3 +104,19 @@ fn doctor_finds_what_is_wrong() {
     assert_eq!(away["verdict"], "failed");
     assert!(away["message"].as_str().unwrap().contains("nothing listens"), "{away}");
 }
+
+#[test]
+fn the_same_commands_work_on_postgresql() {
+    let Some(database) = postroad_testkit::postgres::database() else { return };
+    let folder = Folder::empty();
+    let said = folder.run("--format json init").ends(0).json();
+    folder.edit("#url = \"sqlite:postroad.db\"", &format!("url = {:?}", database.url()));
+    for command in said["next"].as_array().unwrap().iter().filter_map(|c| c.as_str()) {
+        folder.run(command.strip_prefix("postroad ").unwrap()).ends(0);
+    }
+    let report = folder.run("--format json campaign report hello").ends(0).json();
+    assert_eq!((&report["accepted"], &report["imbalance"]), (&3.into(), &0.into()));
+    assert!(!folder.path("postroad.db").exists());
+    folder.run("db check").ends(0);
+    folder.run("doctor").says(&["the database's"]);
+}
