@@ -9,9 +9,9 @@ use crate::core::Input;
 use crate::observe::Observe;
 use crate::permit::Permit;
 use postroad_model::delivery::DeliveryState;
-use postroad_model::{Clock, DeliveryId, Timestamp};
+use postroad_model::{Clock, DeliveryId, LeaseToken, Timestamp};
 use postroad_store::{Error, Intent, Settlement, Store, WriteAnswer, WriteBatch};
-use std::collections::BTreeMap;
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -25,46 +25,160 @@ pub enum Write {
     Settle(Settlement),
 }
 
+impl Write {
+    fn id(&self) -> DeliveryId {
+        match self {
+            Self::Intend(intent, _) => intent.claim.id,
+            Self::Settle(settlement) => settlement.claim.id,
+        }
+    }
+}
+
 /// A commit holds at most this many rows.
 const MAX_COMMIT: usize = 1_000;
 const RETRY_AFTER: Duration = Duration::from_millis(250);
 
+/// What one transaction writes.
+pub struct Commit {
+    batch: WriteBatch,
+    expires: HashMap<DeliveryId, (LeaseToken, Timestamp)>,
+}
+
+/// What a commit that is known to have happened tells.
+#[derive(Debug, Default)]
+pub struct Committed {
+    /// For the core: a permit or a refusal for each intent.
+    pub inputs: Vec<Input>,
+    /// The settlements that moved their row, with the state that it has now.
+    pub settled: Vec<(Settlement, DeliveryState)>,
+}
+
+impl Commit {
+    /// Takes the writes that go into the next commit off the front. A row comes only once in a commit: the answer
+    /// names rows, and two attempts of one row must not share it.
+    #[must_use]
+    pub fn next(asked: &mut VecDeque<Write>) -> Self {
+        let mut commit = Self { batch: WriteBatch::default(), expires: HashMap::new() };
+        let mut rows = BTreeSet::new();
+        while rows.len() < MAX_COMMIT
+            && let Some(write) = asked.pop_front()
+        {
+            if !rows.insert(write.id()) {
+                asked.push_front(write);
+                break;
+            }
+            match write {
+                Write::Intend(intent, expires_at) => {
+                    commit.expires.insert(intent.claim.id, (intent.claim.token, expires_at));
+                    commit.batch.intents.push(intent);
+                }
+                Write::Settle(settlement) => commit.batch.settlements.push(settlement),
+            }
+        }
+        commit
+    }
+
+    /// One transaction.
+    ///
+    /// # Errors
+    /// The store's. After an error of the commit itself ask [`Self::look_up`] first.
+    pub async fn write(&self, store: &Store, now: Timestamp) -> Result<Committed, Error> {
+        store.write(&self.batch, now).await.map(|answer| self.committed(&answer))
+    }
+
+    /// What a commit whose answer is lost did: all of it, or (`None`) nothing.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn look_up(&self, store: &Store) -> Result<Option<Committed>, Error> {
+        let settled = self.batch.settlements.iter().map(|s| s.claim.id);
+        let ids: Vec<DeliveryId> =
+            self.batch.intents.iter().map(|i| i.claim.id).chain(settled).collect();
+        let rows = store.look_up(&ids).await?;
+        let mut answer = WriteAnswer::default();
+        for intent in &self.batch.intents {
+            let granted = rows.get(&intent.claim.id).is_some_and(|(state, token)| {
+                *state == DeliveryState::Sending && *token == intent.claim.token
+            });
+            if granted {
+                answer.granted.insert(intent.claim.id);
+            }
+        }
+        let mut open = 0;
+        for s in &self.batch.settlements {
+            match rows.get(&s.claim.id) {
+                Some((_, token)) if *token == s.claim.token => open += 1,
+                Some((state, _)) => {
+                    answer.moved.insert(s.claim.id, *state);
+                }
+                None => {}
+            }
+        }
+        // One transaction: if a settled row still has its token, nothing was committed.
+        let nothing = open > 0 || (answer.granted.is_empty() && self.batch.settlements.is_empty());
+        Ok((!nothing).then(|| self.committed(&answer)))
+    }
+
+    fn committed(&self, answer: &WriteAnswer) -> Committed {
+        let permit = |id| self.expires.get(&id).filter(|_| answer.granted.contains(&id));
+        let input = |intent: &Intent| {
+            let (id, token) = (intent.claim.id, intent.claim.token);
+            match permit(id) {
+                Some((token, at)) => {
+                    Input::Granted { permit: Permit::granted(id, *token, *at), id }
+                }
+                None => Input::Refused { id, token },
+            }
+        };
+        let settled = |s: &Settlement| Some((s.clone(), *answer.moved.get(&s.claim.id)?));
+        Committed {
+            inputs: self.batch.intents.iter().map(input).collect(),
+            settled: self.batch.settlements.iter().filter_map(settled).collect(),
+        }
+    }
+
+    /// Each write as a commit of its own.
+    fn row_by_row(&self) -> impl Iterator<Item = Self> + '_ {
+        let settle = |s: &Settlement| Write::Settle(s.clone());
+        let settlements = self.batch.settlements.iter().map(settle);
+        let intents = self.batch.intents.iter().map(|i| {
+            let expires_at = self.expires.get(&i.claim.id).map_or(Timestamp(0), |(_, at)| *at);
+            Write::Intend(i.clone(), expires_at)
+        });
+        settlements.chain(intents).map(|write| Self::next(&mut VecDeque::from([write])))
+    }
+
+    fn rows(&self) -> usize {
+        self.batch.intents.len() + self.batch.settlements.len()
+    }
+}
+
 /// Runs until the channel closes and everything is written.
-pub async fn run(
+pub(crate) async fn run(
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
     observe: Arc<dyn Observe>,
     mut writes: mpsc::Receiver<Write>,
     inputs: mpsc::UnboundedSender<Input>,
 ) {
-    let mut asked = Vec::with_capacity(MAX_COMMIT);
-    while writes.recv_many(&mut asked, MAX_COMMIT).await > 0 {
-        let mut batch = WriteBatch::default();
-        let mut expires = BTreeMap::new();
-        for write in asked.drain(..) {
-            match write {
-                Write::Intend(intent, expires_at) => {
-                    expires.insert(intent.claim.id, (intent.claim.token, expires_at));
-                    batch.intents.push(intent);
-                }
-                Write::Settle(settlement) => batch.settlements.push(settlement),
-            }
+    let mut asked = VecDeque::with_capacity(MAX_COMMIT);
+    let mut came = Vec::with_capacity(MAX_COMMIT);
+    loop {
+        if asked.is_empty() && writes.recv_many(&mut came, MAX_COMMIT).await == 0 {
+            return;
         }
-        let answer = write_all(&store, &*clock, &batch).await;
-        for s in &batch.settlements {
-            if let Some(state) = answer.moved.get(&s.claim.id) {
-                observe.settled(s, *state);
-            }
+        while came.len() + asked.len() < MAX_COMMIT
+            && let Ok(write) = writes.try_recv()
+        {
+            came.push(write);
         }
-        for intent in &batch.intents {
-            let id = intent.claim.id;
-            let granted = answer.granted.contains(&id);
-            let input = match expires.get(&id).filter(|_| granted) {
-                Some((token, at)) => {
-                    Input::Granted { permit: Permit::granted(id, *token, *at), id }
-                }
-                None => Input::Refused { id },
-            };
+        asked.extend(came.drain(..));
+        let commit = Commit::next(&mut asked);
+        let committed = write_for_sure(&store, &*clock, &commit).await;
+        for (settlement, state) in &committed.settled {
+            observe.settled(settlement, *state);
+        }
+        for input in committed.inputs {
             if inputs.send(input).is_err() {
                 return;
             }
@@ -72,16 +186,16 @@ pub async fn run(
     }
 }
 
-/// Writes a batch for sure: again as a whole after a conflict or while the store is away, row by row after any
+/// Writes a commit for sure: again as a whole after a conflict or while the store is away, row by row after any
 /// other failure.
-async fn write_all(store: &Store, clock: &dyn Clock, batch: &WriteBatch) -> WriteAnswer {
+async fn write_for_sure(store: &Store, clock: &dyn Clock, commit: &Commit) -> Committed {
     loop {
-        match store.write(batch, clock.now()).await {
-            Ok(answer) => return answer,
+        match commit.write(store, clock.now()).await {
+            Ok(committed) => return committed,
             Err(error) if is_lost_commit(&error) => {
                 tracing::warn!(%error, "the answer to a commit is lost: looking it up");
-                if let Some(answer) = looked_up(store, batch).await {
-                    return answer;
+                if let Some(committed) = looked_up(store, commit).await {
+                    return committed;
                 }
             }
             Err(error) if error.is_conflict() => {}
@@ -90,8 +204,8 @@ async fn write_all(store: &Store, clock: &dyn Clock, batch: &WriteBatch) -> Writ
                 tokio::time::sleep(RETRY_AFTER).await;
             }
             Err(error) => {
-                tracing::error!(%error, rows = batch.intents.len() + batch.settlements.len(), "writing row by row");
-                return row_by_row(store, clock, batch).await;
+                tracing::error!(%error, rows = commit.rows(), "writing row by row");
+                return row_by_row(store, clock, commit).await;
             }
         }
     }
@@ -101,64 +215,32 @@ fn is_lost_commit(error: &Error) -> bool {
     matches!(error, Error::Statement { what: "commit", .. })
 }
 
-/// What a commit with a lost answer did: all of it, or (`None`) nothing. Asks until the store answers.
-async fn looked_up(store: &Store, batch: &WriteBatch) -> Option<WriteAnswer> {
-    let settled = batch.settlements.iter().map(|s| s.claim.id);
-    let ids: Vec<DeliveryId> = batch.intents.iter().map(|i| i.claim.id).chain(settled).collect();
-    let rows = loop {
-        match store.look_up(&ids).await {
-            Ok(rows) => break rows,
+/// Asks until the store answers.
+async fn looked_up(store: &Store, commit: &Commit) -> Option<Committed> {
+    loop {
+        match commit.look_up(store).await {
+            Ok(found) => return found,
             Err(error) => {
                 tracing::warn!(%error, "the store is away: cannot look a commit up");
                 tokio::time::sleep(RETRY_AFTER).await;
             }
         }
-    };
-    let mut answer = WriteAnswer::default();
-    for intent in &batch.intents {
-        let granted = rows.get(&intent.claim.id).is_some_and(|(state, token)| {
-            *state == DeliveryState::Sending && *token == intent.claim.token
-        });
-        if granted {
-            answer.granted.insert(intent.claim.id);
-        }
     }
-    let mut open = 0;
-    for s in &batch.settlements {
-        match rows.get(&s.claim.id) {
-            Some((_, token)) if *token == s.claim.token => open += 1,
-            Some((state, _)) => {
-                answer.moved.insert(s.claim.id, *state);
-            }
-            None => {}
-        }
-    }
-    // One transaction: if a settled row still has its token, nothing was committed.
-    let nothing = open > 0 || (answer.granted.is_empty() && batch.settlements.is_empty());
-    (!nothing).then_some(answer)
 }
 
-async fn row_by_row(store: &Store, clock: &dyn Clock, batch: &WriteBatch) -> WriteAnswer {
-    let mut all = WriteAnswer::default();
-    let settlements = batch.settlements.iter().cloned();
-    let singles =
-        settlements.map(|s| WriteBatch { settlements: vec![s], intents: Vec::new() }).chain(
-            batch
-                .intents
-                .iter()
-                .cloned()
-                .map(|i| WriteBatch { settlements: Vec::new(), intents: vec![i] }),
-        );
-    for single in singles {
-        match store.write(&single, clock.now()).await {
-            Ok(answer) => {
-                all.granted.extend(answer.granted);
-                all.moved.extend(answer.moved);
+async fn row_by_row(store: &Store, clock: &dyn Clock, commit: &Commit) -> Committed {
+    let mut all = Committed::default();
+    for single in commit.row_by_row() {
+        match single.write(store, clock.now()).await {
+            Ok(committed) => {
+                all.inputs.extend(committed.inputs);
+                all.settled.extend(committed.settled);
             }
             Err(error) => {
                 // The row stays Leased or Sending and is settled when its lane is taken anew: Unknown at worst.
-                let row = single.settlements.first().map(|s| s.claim.id);
+                let row = single.expires.keys().next();
                 tracing::error!(%error, ?row, "a row's outcome could not be written");
+                all.inputs.extend(single.committed(&WriteAnswer::default()).inputs);
             }
         }
     }

@@ -188,7 +188,7 @@ impl Driver {
                 }
             }
             Action::Intend { intent, expires_at } => {
-                self.write(Write::Intend(intent, expires_at)).await
+                self.write(Write::Intend(intent, expires_at)).await;
             }
             Action::Settle(settlement) => self.write(Write::Settle(settlement)).await,
             Action::Ledger { scope, act } => self.chore(Chore::Ledger(scope, act)),

@@ -5,7 +5,7 @@
 //! always hold stands in design: only a durable intent makes a permit, only a permit sends a final dot.
 
 mod chores;
-mod committer;
+pub mod committer;
 pub mod compose;
 pub mod connection;
 pub mod core;

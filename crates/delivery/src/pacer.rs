@@ -110,6 +110,13 @@ impl Pacer {
         }
     }
 
+    /// The same pacer, with envelopes of a former one still unanswered.
+    #[must_use]
+    pub fn behind(mut self, unanswered: usize) -> Self {
+        self.unanswered = u32::try_from(unanswered).unwrap_or(u32::MAX);
+        self
+    }
+
     /// May one more envelope be written now?
     pub fn admit(&mut self, now: Timestamp) -> Pace {
         if self.paced.is_empty() {

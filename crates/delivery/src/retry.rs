@@ -80,7 +80,7 @@ mod tests {
     fn waits_double_up_to_the_longest_and_end_at_the_limit() {
         let policy = RetryPolicy { jitter_percent: 0, ..RetryPolicy::default() };
         let t = Timestamp(1_000_000);
-        let check = |tries, secs| {
+        let check = |tries, secs: i64| {
             assert_eq!(policy.next(tries, t, t, 7), NextTry::At(t.plus_ms(secs * 1_000)));
         };
         check(0, 300);

@@ -3,7 +3,7 @@
 //! Follows RFC 5321 section 3.3 through the words of `wire`. A row is on a connection from its offer to the event
 //! that ends its stay; W3 of one row goes to the committer before W2 of the next, which keeps their order.
 
-use super::judge::judge;
+use super::judge::{Effect, judge};
 use super::lane::{Conn, ConnState, Item, Orphan};
 use super::{Action, Core, LaneNo};
 use crate::connection::phase_name;
@@ -13,7 +13,7 @@ use postroad_bounce::classify_reply;
 use postroad_model::delivery::Detail;
 use postroad_model::reply::Phase;
 use postroad_model::verdict::Verdict;
-use postroad_model::{DeliveryId, Reply, Timestamp};
+use postroad_model::{DeliveryId, LeaseToken, Reply, Timestamp};
 use postroad_store::{Blocked, Intent, LedgerAct, Settled, Settlement, Was};
 
 impl Core {
@@ -22,7 +22,6 @@ impl Core {
             Event::Opened { conn, at, capabilities } => {
                 let Some(no) = self.conn_lane.get(&conn).copied() else { return };
                 let lane = &mut self.lanes[no.0];
-                lane.open_failures = 0;
                 lane.smtputf8 = Some(capabilities.smtputf8);
                 self.set_state(conn, ConnState::Idle(at));
             }
@@ -42,8 +41,10 @@ impl Core {
             Event::Unwritten { conn, id, why } => self.on_unwritten(now, conn, id, why),
             Event::HandedBack { conn, id } => {
                 let Some(item) = self.take_item(conn, id, now) else { return };
-                self.set_state(conn, ConnState::Closing);
-                self.give_back(now, &item, Was::Sending, RcptWritten::Yes);
+                self.close_behind(now, conn);
+                // Its RCPT was accounted for when it was held.
+                let settled = Settled::PutBack { until: now, blocked: Blocked::No };
+                self.settle(&item, settled, None, Some("body"), None, Was::Sending);
             }
             Event::Broken { conn, at, id, phase, dot, rcpt, next, detail } => {
                 let broken = Broken { phase, dot, rcpt, detail };
@@ -74,10 +75,14 @@ impl Core {
             ConnState::Dotted(item, Some(next)) if item.leased.id == id => {
                 (Some(item), ConnState::Offered(next))
             }
-            // An event of the row behind while the dot is unanswered cannot come: replies are in order.
-            ConnState::Dotted(item, next) => {
-                (Some(item), next.map_or(ConnState::Idle(at), ConnState::Offered))
+            // The row behind comes back alone when it lapsed or cannot be written here.
+            ConnState::Dotted(item, Some(next)) if next.leased.id == id => {
+                (Some(next), ConnState::Dotted(item, None))
             }
+            ConnState::Dotted(item, None) if item.leased.id == id => {
+                (Some(item), ConnState::Idle(at))
+            }
+            state @ ConnState::Dotted(..) => (None, state),
             state @ (ConnState::Opening | ConnState::Idle(_) | ConnState::Closing) => (None, state),
         };
         c.state = rest;
@@ -153,17 +158,14 @@ impl Core {
     }
 
     pub(super) fn on_granted(&mut self, now: Timestamp, permit: Permit, id: DeliveryId) {
-        if let Some(orphan) = self.orphans.remove(&id) {
+        let token = permit.token();
+        if let Some(orphan) = self.orphans.remove(&(id, token)) {
             self.settle_orphan(orphan, Was::Sending);
             return;
         }
-        let found = self.lanes.iter().enumerate().find_map(|(no, lane)| {
-            let held = |c: &Conn| matches!(&c.state, ConnState::Held(i) if i.leased.id == id);
-            lane.conns.iter().find(|(_, c)| held(c)).map(|(conn, _)| (LaneNo(no), *conn))
-        });
-        let Some((no, conn)) = found else { return };
+        let Some((no, conn)) = self.holder(id, token) else { return };
         let mut next = self.next_for(now, no, conn);
-        let outgoing = next.as_mut().map(outgoing);
+        let outgoing = next.as_mut().map(Item::outgoing);
         if let Some(c) = self.lanes[no.0].conns.get_mut(&conn)
             && let ConnState::Held(item) = std::mem::replace(&mut c.state, ConnState::Closing)
         {
@@ -172,16 +174,20 @@ impl Core {
         self.out.push(Action::Tell { conn, command: Command::Dot { permit, next: outgoing } });
     }
 
-    pub(super) fn on_refused(&mut self, now: Timestamp, id: DeliveryId) {
-        if let Some(orphan) = self.orphans.remove(&id) {
+    /// The connection that holds a row under this lease: an earlier lease of it may be held by another one still.
+    fn holder(&self, id: DeliveryId, token: LeaseToken) -> Option<(LaneNo, ConnId)> {
+        let held = |c: &Conn| matches!(&c.state, ConnState::Held(i) if i.leased.id == id && i.claim.token == token);
+        self.lanes.iter().enumerate().find_map(|(no, lane)| {
+            lane.conns.iter().find(|(_, c)| held(c)).map(|(conn, _)| (LaneNo(no), *conn))
+        })
+    }
+
+    pub(super) fn on_refused(&mut self, now: Timestamp, id: DeliveryId, token: LeaseToken) {
+        if let Some(orphan) = self.orphans.remove(&(id, token)) {
             self.settle_orphan(orphan, Was::Leased);
             return;
         }
-        let found = self.lanes.iter().find_map(|lane| {
-            let held = |c: &Conn| matches!(&c.state, ConnState::Held(i) if i.leased.id == id);
-            lane.conns.iter().find(|(_, c)| held(c)).map(|(conn, _)| *conn)
-        });
-        let Some(conn) = found else { return };
+        let Some((_, conn)) = self.holder(id, token) else { return };
         let Some(item) = self.take_item(conn, id, now) else { return };
         self.out.push(Action::Tell { conn, command: Command::Withdraw });
         self.set_state(conn, ConnState::Closing);
@@ -219,7 +225,7 @@ impl Core {
             .and_then(|no| self.lanes[no.0].conns.get(&conn))
             .is_some_and(|c| matches!(c.state, ConnState::Dotted(_, _)));
         let Some(item) = self.take_item(conn, id, at) else { return };
-        self.set_state(conn, ConnState::Closing);
+        self.close_behind(now, conn);
         if was_dotted {
             self.finish(now, conn, &item, Phase::Body, &reply, Was::Sending);
             return;
@@ -228,7 +234,18 @@ impl Core {
         let (settled, verdict) = self.decide(now, conn, &item, Phase::Body, &reply);
         let orphan =
             Orphan { item, settled, reply: Some(reply), phase: "body", rule: Some(verdict.rule) };
-        self.orphans.insert(id, orphan);
+        self.orphans.insert((id, orphan.item.claim.token), orphan);
+    }
+
+    /// The connection ends without a dot: the row behind it, if there is one, was not written.
+    fn close_behind(&mut self, now: Timestamp, conn: ConnId) {
+        let behind = self
+            .lane_of(conn)
+            .and_then(|no| self.lanes[no.0].conns.get_mut(&conn))
+            .map(|c| std::mem::replace(&mut c.state, ConnState::Closing));
+        if let Some(ConnState::Offered(item)) = behind {
+            self.give_back(now, &item, Was::Leased, RcptWritten::No);
+        }
     }
 
     fn on_unwritten(&mut self, now: Timestamp, conn: ConnId, id: DeliveryId, why: Unwritten) {
@@ -281,7 +298,9 @@ impl Core {
             ConnState::Held(item) => {
                 let settled = Settled::PutBack { until: now, blocked: Blocked::No };
                 let rule = Some(broken.detail.clone());
-                self.orphans.insert(id, Orphan { item, settled, reply: None, phase: "body", rule });
+                let key = (id, item.claim.token);
+                self.orphans
+                    .insert(key, Orphan { item, settled, reply: None, phase: "body", rule });
             }
             ConnState::Dotted(item, behind) => {
                 self.lost_row(now, &item, broken, Was::Sending);
@@ -318,12 +337,13 @@ impl Core {
         let told = self.lanes[no.0].conns.remove(&conn).map(|c| c.state);
         if let Some(ConnState::Held(item)) = told {
             // It closed under a held row without saying so first: W2's answer decides.
-            let id = item.leased.id;
+            let key = (item.leased.id, item.claim.token);
             let settled = Settled::PutBack { until: now, blocked: Blocked::No };
             self.orphans
-                .insert(id, Orphan { item, settled, reply: None, phase: "body", rule: None });
+                .insert(key, Orphan { item, settled, reply: None, phase: "body", rule: None });
         } else if let Some(ConnState::Offered(item)) = told {
-            self.give_back(now, &item, Was::Leased, RcptWritten::Yes);
+            // The offer met a connection that was over: nothing of it was written.
+            self.give_back(now, &item, Was::Leased, RcptWritten::No);
         } else if let Some(ConnState::Idle(_)) = told
             && reply.is_some_and(|r| r.code >= 400)
         {
@@ -368,7 +388,10 @@ impl Core {
         let verdict = classify_reply(reply, phase, item.leased.provider, &relay.reply_rules);
         let (settled, effect) = judge(item, &verdict, &relay, &self.policy.retry, now);
         if let Some(no) = self.lane_no(item) {
-            self.apply(now, no, conn, item, effect, reply);
+            let quiet = matches!(effect, Effect::None | Effect::Healthy);
+            let why =
+                if quiet { String::new() } else { format!("{}: {reply}", verdict.reason.as_str()) };
+            self.apply(now, no, conn, item, effect, &why);
         }
         (settled, verdict)
     }
@@ -415,23 +438,4 @@ pub(super) struct Broken {
     dot: DotWritten,
     rcpt: RcptWritten,
     detail: String,
-}
-
-/// The wire form of a row. Its message moves out: it is needed no more here.
-pub(super) fn outgoing(item: &mut Item) -> Box<crate::wire::Outgoing> {
-    let composed = item.composed.take();
-    let needs_smtputf8 =
-        composed.as_ref().is_some_and(|c| c.needs_smtputf8) || item.leased.address.needs_smtputf8();
-    let message = composed.map(|c| c.message).unwrap_or_default();
-    Box::new(crate::wire::Outgoing {
-        id: item.leased.id,
-        mail_from: item.mail_from.clone(),
-        rcpt: item.leased.address.to_string(),
-        size: message.len() as u64,
-        body: crate::wire::Body::stuffed(message),
-        needs_smtputf8,
-        use_by: item.batch.use_by,
-        envid: Some(format!("{}.{}", item.leased.id, item.leased.copy_no)),
-        orcpt: Some(item.leased.address.to_string()),
-    })
 }

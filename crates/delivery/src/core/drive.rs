@@ -3,7 +3,6 @@
 //! Called at the end of each step for every lane. Waits are kept per cause (quota or pause, connecting, pacing),
 //! so that each has its own end, and the step's wake is the earliest of those that matter.
 
-use super::conns::outgoing;
 use super::judge::Effect;
 use super::lane::{Conn, ConnState, Item};
 use super::{Action, Core, LaneNo, Wait};
@@ -13,7 +12,7 @@ use crate::pacer::Pace;
 use crate::wire::{Command, ConnId};
 use postroad_bounce::classify_reply;
 use postroad_model::verdict::Disposition;
-use postroad_model::{MailboxProvider, Reply, Timestamp};
+use postroad_model::{MailboxProvider, Timestamp};
 use postroad_store::{LanePause, LedgerAct};
 
 /// A pause that only the operator ends.
@@ -34,12 +33,15 @@ impl Core {
     pub(super) fn drive(&mut self, now: Timestamp, no: LaneNo) -> Timestamp {
         let far = now.plus_ms(60_000);
         if self.lanes[no.0].lost {
+            // What became idle after the loss ends too.
+            self.quit_idle(no);
             return far;
         }
         let mut wake = far;
         if !self.lane_is_ours(now, no) {
+            // Ours again is told by an input.
             self.put_back_ready(now, no);
-            return self.lanes[no.0].settings.lease_until.max(now.plus_ms(200));
+            return self.close_idle(now, no).max(now.plus_ms(1));
         }
         self.put_back_lapsed(now, no);
         wake = wake.min(self.lease(now, no));
@@ -69,7 +71,8 @@ impl Core {
         let depth = lane.depth(ahead, paced);
         let in_hand = lane.in_hand();
         if in_hand * 2 > depth || now < lane.open_wait {
-            return far.min(lane.open_wait.max(now.plus_ms(1)));
+            // What empties the lane is an event, which steps the core by itself.
+            return if now < lane.open_wait { lane.open_wait } else { far };
         }
         lane.leasing = true;
         lane.turn += 1;
@@ -92,12 +95,16 @@ impl Core {
                 continue;
             }
             let Some(mut item) = self.next_for(now, no, conn) else { break };
-            let command = Command::Offer(outgoing(&mut item));
+            let command = Command::Offer(item.outgoing());
             self.set_state(conn, ConnState::Offered(item));
             self.out.push(Action::Tell { conn, command });
         }
         let lane = &self.lanes[no.0];
-        if lane.ready.is_empty() { now.plus_ms(60_000) } else { lane.pace_wait.max(now.plus_ms(1)) }
+        if lane.ready.is_empty() || lane.pace_wait <= now {
+            now.plus_ms(60_000)
+        } else {
+            lane.pace_wait
+        }
     }
 
     fn is_worn(&self, no: LaneNo, conn: ConnId) -> bool {
@@ -116,10 +123,7 @@ impl Core {
             return None;
         }
         let lane = &mut self.lanes[no.0];
-        if lane.ready.is_empty()
-            || now < lane.pace_wait
-            || (now < lane.lease_wait.0 && lane.paused())
-        {
+        if lane.ready.is_empty() || now < lane.pace_wait || lane.is_held(now) {
             return None;
         }
         if lane.ready.front().is_some_and(|i| i.batch.use_by.is_some_and(|t| now >= t)) {
@@ -220,7 +224,7 @@ impl Core {
         };
         match pause {
             Some(seconds) => {
-                self.pause(now, no, seconds, &format!("{}: {fault}", phase_name(fault.phase)))
+                self.pause(now, no, seconds, &format!("{}: {fault}", phase_name(fault.phase)));
             }
             None => self.trouble(now, no),
         }
@@ -229,7 +233,10 @@ impl Core {
     /// Connections fail: wait longer each time, and give the rows to others before long.
     pub(super) fn trouble(&mut self, now: Timestamp, no: LaneNo) {
         let lane = &mut self.lanes[no.0];
-        lane.open_failures += 1;
+        // Many connections that break together are one failure.
+        if now >= lane.open_wait {
+            lane.open_failures += 1;
+        }
         let wait = (250_i64 << lane.open_failures.min(12)).min(LONGEST_OPEN_WAIT_MS);
         lane.open_wait = lane.open_wait.max(now.plus_ms(wait));
         let working = lane
@@ -249,14 +256,17 @@ impl Core {
         conn: ConnId,
         item: &Item,
         effect: Effect,
-        reply: &Reply,
+        why: &str,
     ) {
+        if effect != Effect::Reconnect {
+            // Only an answer shows that connections are of use: one that opens may break at each envelope.
+            self.lanes[no.0].open_failures = 0;
+        }
         match effect {
             Effect::None => {}
             Effect::Healthy => {
                 let lane = &mut self.lanes[no.0];
                 lane.pause_count = 0;
-                lane.open_failures = 0;
                 if item.batch.probe {
                     let scope = lane.scope.clone();
                     self.out.push(Action::Ledger { scope, act: LedgerAct::ClearFull });
@@ -272,8 +282,8 @@ impl Core {
                 self.trouble(now, no);
             }
             Effect::QuotaFull(limit) => self.quota_full(now, no, limit),
-            Effect::Pause(seconds) => self.pause(now, no, seconds, &reply.to_string()),
-            Effect::Block => self.count_block(now, no, item, reply),
+            Effect::Pause(seconds) => self.pause(now, no, seconds, why),
+            Effect::Block => self.count_block(now, no, item, why),
         }
     }
 
@@ -283,6 +293,7 @@ impl Core {
         for lane in self.lanes.iter_mut().filter(|l| l.scope == scope) {
             let until = now.plus_ms(60_000);
             lane.hold(until, Wait::Quota(until));
+            lane.full_until = until;
         }
         self.put_back_scope(now, &scope);
         self.out.push(Action::Ledger { scope, act: LedgerAct::MarkFull { limit } });
@@ -295,7 +306,11 @@ impl Core {
                 (60_000_i64 << lane.pause_count.clamp(0, 10)).min(LONGEST_PAUSE_S * 1_000);
             lane.pause_count += 1;
             let until = until.unwrap_or(now.plus_ms(wait_ms));
-            lane.lease_wait = (until, Wait::Quota(until));
+            lane.full_until = until;
+            let paused = matches!(lane.lease_wait, (t, Wait::Paused(_)) if t > until);
+            if !paused {
+                lane.lease_wait = (until, Wait::Quota(until));
+            }
         }
     }
 
@@ -321,7 +336,7 @@ impl Core {
         self.put_back_ready(now, no);
     }
 
-    fn count_block(&mut self, now: Timestamp, no: LaneNo, item: &Item, reply: &Reply) {
+    fn count_block(&mut self, now: Timestamp, no: LaneNo, item: &Item, why: &str) {
         let lane = &mut self.lanes[no.0];
         let provider = item.leased.provider;
         let recent = lane.blocks.entry(provider).or_default();
@@ -338,7 +353,7 @@ impl Core {
         recent.clear();
         let relay = lane.settings.id;
         let until = now.plus_ms(BRAKE_FOR_MS);
-        let reason = format!("policy blocks: {reply}");
+        let reason = why.to_owned();
         self.out.push(Action::Brake { relay, provider, until, reason });
         self.put_back_provider(now, no, provider);
     }

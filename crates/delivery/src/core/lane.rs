@@ -5,7 +5,7 @@
 
 use super::{LaneSettings, Wait};
 use crate::compose::Composed;
-use crate::wire::ConnId;
+use crate::wire::{Body, ConnId, Outgoing};
 use postroad_model::delivery::Leased;
 use postroad_model::{DeliveryId, LeaseToken, MailboxProvider, Timestamp};
 use postroad_store::{Claim, MAX_BATCH, Reserved, Settled};
@@ -31,6 +31,27 @@ pub(super) struct Item {
     pub(super) content_hash: i64,
     pub(super) date: Timestamp,
     pub(super) composed: Option<Composed>,
+}
+
+impl Item {
+    /// The wire form of a row. Its message moves out: it is needed no more here.
+    pub(super) fn outgoing(&mut self) -> Box<Outgoing> {
+        let composed = self.composed.take();
+        let needs_smtputf8 = composed.as_ref().is_some_and(|c| c.needs_smtputf8)
+            || self.leased.address.needs_smtputf8();
+        let message = composed.map(|c| c.message).unwrap_or_default();
+        Box::new(Outgoing {
+            id: self.leased.id,
+            mail_from: self.mail_from.clone(),
+            rcpt: self.leased.address.to_string(),
+            size: message.len() as u64,
+            body: Body::stuffed(message),
+            needs_smtputf8,
+            use_by: self.batch.use_by,
+            envid: Some(format!("{}.{}", self.leased.id, self.leased.copy_no)),
+            orcpt: Some(self.leased.address.to_string()),
+        })
+    }
 }
 
 /// What a connection is doing.
@@ -84,6 +105,8 @@ pub(super) struct Lane {
     pub(super) lost: bool,
     /// No lease before this, and why.
     pub(super) lease_wait: (Timestamp, Wait),
+    /// The relay said that its quota is used up until then.
+    pub(super) full_until: Timestamp,
     /// No new connection before this.
     pub(super) open_wait: Timestamp,
     pub(super) open_failures: u32,
@@ -114,6 +137,7 @@ impl Lane {
             leasing: false,
             lost: false,
             lease_wait,
+            full_until: now,
             open_wait: now,
             open_failures: 0,
             pause_count,
@@ -163,13 +187,27 @@ impl Lane {
 
     pub(super) fn lease_failed(&mut self, now: Timestamp) {
         self.leasing = false;
-        self.lease_wait = (now.plus_ms(1_000), Wait::Working);
+        self.hold(now.plus_ms(1_000), Wait::Working);
     }
 
     pub(super) fn nudge(&mut self, now: Timestamp) {
         if let Wait::NoRows(_) = self.lease_wait.1 {
             self.lease_wait = (now, Wait::Working);
         }
+    }
+
+    /// A pause or the relay's word that a quota is used up stops what is leased already. Our own count does not: those
+    /// rows have their part of it.
+    pub(super) fn is_held(&self, now: Timestamp) -> bool {
+        let paused = now < self.lease_wait.0 && matches!(self.lease_wait.1, Wait::Paused(_));
+        paused || now < self.full_until
+    }
+
+    /// Envelopes whose RCPT may be unanswered.
+    pub(super) fn in_flight(&self) -> usize {
+        let flies =
+            |c: &&Conn| matches!(c.state, ConnState::Offered(_) | ConnState::Dotted(_, Some(_)));
+        self.conns.values().filter(flies).count()
     }
 
     /// Waits at least until then, for that reason.

@@ -112,6 +112,8 @@ pub enum Input {
     Refused {
         /// The row.
         id: DeliveryId,
+        /// The lease that asked.
+        token: LeaseToken,
     },
     /// The lane's lease was extended.
     Renewed {
@@ -236,7 +238,7 @@ pub struct Core {
     /// Which lane a connection belongs to.
     conn_lane: HashMap<ConnId, LaneNo>,
     /// Rows whose connection is gone while W2 was asked for, with what to settle when its answer comes.
-    orphans: BTreeMap<DeliveryId, lane::Orphan>,
+    orphans: BTreeMap<(DeliveryId, LeaseToken), lane::Orphan>,
     next_conn: u64,
     draining: bool,
     out: Vec<Action>,
@@ -278,7 +280,9 @@ impl Core {
         }
         let connections = mine().map(|l| l.settings.relay.connections.max_connections).sum();
         let busy_at = mine().map(|l| l.settings.busy_at).max().unwrap_or(now);
-        self.pacers.insert(scope.into(), Pacer::new(&limits, connections, busy_at, now));
+        let in_flight = self.lanes.iter().filter(|l| l.scope == scope).map(Lane::in_flight).sum();
+        let pacer = Pacer::new(&limits, connections, busy_at, now).behind(in_flight);
+        self.pacers.insert(scope.into(), pacer);
     }
 
     /// Takes what happened and says what to do, and when to be called again at the latest.
@@ -300,10 +304,12 @@ impl Core {
             Input::LeaseFailed { lane } => self.lanes[lane.0].lease_failed(now),
             Input::Composed { lane, rows } => self.on_composed(now, lane, rows),
             Input::Granted { permit, id } => self.on_granted(now, permit, id),
-            Input::Refused { id } => self.on_refused(now, id),
+            Input::Refused { id, token } => self.on_refused(now, id, token),
             Input::Renewed { lane, lease_until } => {
                 let lane = &mut self.lanes[lane.0];
                 lane.settings.lease_until = lane.settings.lease_until.max(lease_until);
+                // A lease that came too late to be served was told "lost", and nobody took the lane.
+                lane.lost = false;
             }
             Input::Lost { lane } => self.lose(now, lane),
             Input::MarkedFull { scope, until } => self.on_marked_full(now, &scope, until),
@@ -315,6 +321,9 @@ impl Core {
                 let lane = &mut self.lanes[lane.0];
                 lane.settings.busy_at = now;
                 lane.settings.relay = relay;
+                if let Wait::Quota(_) = lane.lease_wait.1 {
+                    lane.lease_wait = (now, Wait::Working);
+                }
                 let scope = lane.scope.clone();
                 self.build_pacer(&scope, now);
             }

@@ -3,20 +3,13 @@
 //! Called by `core` and `drive`. What is put back here was never written to a connection: its reservation is given
 //! back, and no try is counted.
 
-use super::lane::{Batch, ConnState, Item, Lane};
+use super::lane::{Batch, ConnState, Item};
 use super::{Action, Core, LaneNo, Wait};
 use crate::compose::{ComposeFailure, Composed};
 use postroad_model::delivery::Detail;
 use postroad_model::{CampaignId, DeliveryId, LeaseToken, MailboxProvider, Timestamp};
 use postroad_store::{Blocked, Claim, Idle, LeaseAnswer, LedgerAct, Settled, Was};
 use std::sync::Arc;
-
-impl Lane {
-    /// A pause stops what is leased already; a used-up quota does not: those rows have theirs.
-    pub(super) fn paused(&self) -> bool {
-        matches!(self.lease_wait.1, Wait::Paused(_))
-    }
-}
 
 impl Core {
     pub(super) fn on_leased(
@@ -29,12 +22,15 @@ impl Core {
         let poll = now.plus(self.policy.poll);
         let lane = &mut self.lanes[no.0];
         lane.leasing = false;
+        // What began while the lease was under way goes before its answer.
+        let held = lane.is_held(now);
         match answer.idle {
             Idle::No => {}
             Idle::Quota { until } => lane.hold(until, Wait::Quota(until)),
             Idle::Paused { until } => {
                 lane.hold(until.min(poll.plus_ms(1_000)), Wait::Paused(until));
             }
+            Idle::NoRows { .. } if held => {}
             Idle::NoRows { next } => {
                 lane.lease_wait = (next.map_or(poll, |t| t.min(poll)), Wait::NoRows(next));
             }
@@ -45,11 +41,13 @@ impl Core {
         }
         if answer.rows.is_empty() {
             if answer.idle == Idle::No {
-                lane.lease_wait = (now.plus_ms(50), Wait::Working);
+                lane.hold(now.plus_ms(50), Wait::Working);
             }
             return;
         }
-        lane.lease_wait = (now, Wait::Working);
+        if !held {
+            lane.lease_wait = (now, Wait::Working);
+        }
         let batch = Arc::new(Batch {
             token,
             reserved: answer.reserved,
@@ -99,7 +97,8 @@ impl Core {
                     item.content_hash = composed.content_hash;
                     item.date = composed.date;
                     item.composed = Some(composed);
-                    if self.draining || self.lanes[no.0].lost {
+                    let lane = &self.lanes[no.0];
+                    if self.draining || lane.lost || lane.is_held(now) {
                         self.put_back(now, &item, 0);
                     } else {
                         self.lanes[no.0].ready.push_back(item);
@@ -219,7 +218,7 @@ impl Core {
         }
     }
 
-    fn quit_idle(&mut self, no: LaneNo) {
+    pub(super) fn quit_idle(&mut self, no: LaneNo) {
         let idle: Vec<_> = self.lanes[no.0]
             .conns
             .iter()
