@@ -297,7 +297,8 @@ async fn open_postgres(url: &str, connections: u32) -> Result<Backend> {
     let options = PgConnectOptions::from_str(url)
         .map_err(open)?
         .application_name("postroad")
-        .options([("idle_in_transaction_session_timeout", FROZEN_MS)]);
+        // Compiling short statements to machine code costs more than running them.
+        .options([("idle_in_transaction_session_timeout", FROZEN_MS), ("jit", "off")]);
     let pool = PgPoolOptions::new()
         .max_connections(connections.max(4))
         .acquire_timeout(Duration::from_secs(30))

@@ -7,6 +7,7 @@ use super::{LaneSettings, Wait};
 use crate::compose::Composed;
 use crate::wire::{Body, ConnId, Outgoing};
 use postroad_model::delivery::Leased;
+use postroad_model::limit::Keeper;
 use postroad_model::{DeliveryId, LeaseToken, MailboxProvider, Timestamp};
 use postroad_store::{Claim, MAX_BATCH, Reserved, Settled};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -166,7 +167,13 @@ impl Lane {
         let least = 2 * self.max_connections() as i64;
         let wanted = measured.max(least);
         let wanted = paced.map_or(wanted, |per_second| wanted.min((per_second * ahead) as i64 + 1));
-        wanted.clamp(1, 2 * MAX_BATCH)
+        wanted.min(self.ledger_share()).clamp(1, 2 * MAX_BATCH)
+    }
+
+    /// What a crash may cost: the fiftieth part of the smallest ledger limit, at least one row.
+    fn ledger_share(&self) -> i64 {
+        let limits = self.settings.relay.limits.iter().filter(|l| l.keeper == Keeper::Ledger);
+        limits.map(|l| (l.amount / 50).max(1)).min().unwrap_or(i64::MAX)
     }
 
     pub(super) fn in_hand(&self) -> i64 {

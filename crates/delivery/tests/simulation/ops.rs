@@ -181,7 +181,8 @@ impl Sim {
             if self.is_quiet() {
                 break;
             }
-            assert!(self.now() < until, "seed {}: the engine does not end", self.settings.seed);
+            let (seed, left) = (self.settings.seed, self.process.what_is_left());
+            assert!(self.now() < until, "seed {seed}: the engine does not end: {left}");
         }
         // What is on its way arrives.
         self.run_for(Duration::from_secs(120)).await;

@@ -52,6 +52,18 @@ impl Process {
         self.core.is_idle() && self.writes.is_empty() && !self.committing && self.chores_done()
     }
 
+    pub fn what_is_left(&self) -> String {
+        format!(
+            "core idle: {}, connections {:?}, waits {:?}, writes {}, committing {}, chores done: {}",
+            self.core.is_idle(),
+            self.core.connections(),
+            self.core.tmp(),
+            self.writes.len(),
+            self.committing,
+            self.chores_done()
+        )
+    }
+
     fn chores_done(&self) -> bool {
         self.chores.is_empty() && !self.chore_runs
     }

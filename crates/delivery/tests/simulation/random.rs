@@ -133,6 +133,9 @@ pub async fn history(seed: u64) {
     let n = relays.len();
     let audience = rng.random_range(5..60);
     let ops: Vec<Op> = (0..rng.random_range(5..40)).map(|_| an_op(&mut rng, n, audience)).collect();
+    if number("SIM_SEED").is_some() {
+        eprintln!("{ops:#?}");
+    }
     let people = u32::try_from(audience).unwrap();
     let scene = Scene::new(relays, people, builders::campaign_settings()).await;
     let mut sim = Sim::new(scene, SimSettings::new(seed)).await;
