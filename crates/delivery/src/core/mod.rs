@@ -338,12 +338,6 @@ impl Core {
             && self.lanes.iter().all(Lane::is_empty)
     }
 
-    /// TMP
-    #[must_use]
-    pub fn tmp(&self) -> String {
-        format!("{:?} {:?} {:?}", self.lanes.iter().map(|l| (&l.conns, l.ready.len(), l.composing.len(), l.leasing)).collect::<Vec<_>>(), self.orphans, self.conn_lane)
-    }
-
     /// Connections now open or opening, by lane.
     #[must_use]
     pub fn connections(&self) -> Vec<(RelayId, usize)> {
