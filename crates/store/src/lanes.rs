@@ -197,7 +197,8 @@ impl Store {
                     .named(&LANE_TAKE)?;
                 let mut lane = Lane::from(row);
                 // A holder that did not give it back may have sent until its lease ran out, or until now.
-                let before = rows.iter().find(|r| r.relay_id == relay.0).map_or(0, |r| r.lease_until);
+                let before =
+                    rows.iter().find(|r| r.relay_id == relay.0).map_or(0, |r| r.lease_until);
                 lane.busy_at = lane.busy_at.max(Timestamp(before.min(now.0)));
                 let reclaimed = reclaim!(c, e, lane, now);
                 taken.push((lane, reclaimed));

@@ -20,6 +20,7 @@ mod import_fates;
 mod imports;
 mod jobs;
 mod lanes;
+mod lease_words;
 mod leases;
 mod ledger;
 mod lists;
@@ -45,12 +46,11 @@ pub use counters::TALLY_DEFERRED;
 pub use error::Error;
 pub use explain::{AttemptRow, ContactStory, EventRow, RowStory, SubscriptionRow, SuppressionRow};
 pub use exporter::{CampaignGlance, LinkOwner};
-pub use imports::{
-    Commit, IMPORT_SLICE, ImportInfo, ImportRow, ImportRun, ImportSlice, RowFate,
-};
+pub use imports::{Commit, IMPORT_SLICE, ImportInfo, ImportRow, ImportRun, ImportSlice, RowFate};
 pub use jobs::{JOB_LEASE_MS, JobLease};
 pub use lanes::{Lane, LanePause, Reclaimed, Takeover};
-pub use leases::{Idle, LeaseAnswer, LeaseRequest, MAX_BATCH, ServeWhich};
+pub use lease_words::{Idle, LeaseAnswer, LeaseRequest, ServeWhich};
+pub use leases::MAX_BATCH;
 pub use ledger::{LedgerAct, LimitBook, Reserved};
 pub use lists::{ListDeletion, ListInfo, Unsubscribe, UnsubscribeFrom, Unsubscribed};
 pub use plans::StoredPlan;

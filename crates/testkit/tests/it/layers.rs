@@ -34,7 +34,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("web", &["postroad-web"]),
     ("program", &["postroad"]),
-    ("tools", &["postroad-testkit", "postroad-bench", "xtask"]),
+    ("tools", &["postroad-testkit", "xtask"]),
+    ("bench", &["postroad-bench"]),
 ];
 
 /// Who may depend on a crate that speaks a protocol, a format or to a database. Any crate's tests may use any.
