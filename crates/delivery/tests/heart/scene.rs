@@ -5,7 +5,7 @@ use postroad_model::campaign::{CampaignAct, CampaignKind};
 use postroad_model::limit::{Keeper, Limit, LimitUnit};
 use postroad_model::{Clock, EmailAddress, MailboxProvider, Timestamp};
 use postroad_smtpd::{Behaviour, Kind, Memory, Record, Server, ServerSettings};
-use postroad_store::{Durability, ImportRow, NewCampaign, Store, StoreSettings};
+use postroad_store::{Durability, ImportRow, ImportSlice, NewCampaign, Store, StoreSettings};
 use postroad_testkit::builders;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -111,7 +111,8 @@ pub async fn campaign(store: &Store, n: u32) -> String {
                 }
             })
             .collect();
-        store.import_slice(run, &rows, postroad_store::Commit::Keep, now).await.unwrap();
+        let slice = ImportSlice::new(rows).unwrap();
+        store.import_slice(run, &slice, postroad_store::Commit::Keep, now).await.unwrap();
     }
     store.finish_import(run, "{}", now).await.unwrap();
     let new = NewCampaign {
