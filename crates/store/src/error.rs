@@ -56,7 +56,7 @@ pub enum Error {
         given: String,
     },
     /// A statement failed.
-    #[error("{what}: {source}")]
+    #[error("{what}: {source}{}", advice(source))]
     Statement {
         /// The statement's name.
         what: &'static str,
@@ -131,6 +131,22 @@ pub enum Error {
         /// The relay.
         relay: i64,
     },
+}
+
+/// What to do about a driver's error, beginning with `; `, or nothing.
+fn advice(source: &sqlx::Error) -> &'static str {
+    let code = source.as_database_error().and_then(|e| e.code());
+    match code.as_deref() {
+        // SQLITE_FULL, disk_full.
+        Some("13" | "53100") => {
+            "; free some disk space and run the same command again: it goes on where it was"
+        }
+        // SQLITE_BUSY, SQLITE_LOCKED.
+        Some("5" | "6" | "517") => "; another program holds the database: end it or try again",
+        // SQLITE_READONLY.
+        Some("8") => "; the file or its folder may not be written: check its owner and mode",
+        Some(_) | None => "",
+    }
 }
 
 impl Error {

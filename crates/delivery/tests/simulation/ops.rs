@@ -8,7 +8,7 @@ use postroad_model::delivery::DeliveryState;
 use postroad_model::reply::Phase;
 use postroad_model::suppression::{NewSuppression, SuppressionReason, SuppressionScope};
 use postroad_model::{Reply, Timestamp};
-use postroad_store::{Ending, LanePause};
+use postroad_store::{Ending, LanePause, Reopening};
 use std::time::Duration;
 
 /// One act. Relays and people are named by their place in the scene.
@@ -42,6 +42,8 @@ pub enum Op {
     /// Each n-th commit happens, and its answer is lost.
     AnswersLost(Option<u64>),
     Nudge,
+    /// `on_unknown = resend`, at once.
+    ResendUnknown,
 }
 
 /// Whether a relay greylists.
@@ -104,6 +106,7 @@ impl Sim {
             Op::ResumeLane(at) => store.resume_lane(self.scene.relays[*at].0).await.unwrap(),
             Op::StoreAway(by) => self.away_until = self.away_until.max(now.plus(*by)),
             Op::AnswersLost(n) => self.lose_answers = *n,
+            Op::ResendUnknown => self.resend_unknown().await,
             Op::Nudge => self.ours(0, crate::sim::Ours::Tell(vec![Input::Nudge])),
         }
     }
@@ -119,6 +122,17 @@ impl Sim {
         };
         self.scene.store.suppress(&new).await.unwrap();
         self.oracle.suppressed(&address.to_string());
+    }
+
+    async fn resend_unknown(&mut self) {
+        let (store, id, now) = (self.scene.store.clone(), self.scene.campaign, self.now());
+        let stored = store.campaign_by_id(id).await.unwrap();
+        if stored.campaign.state.runs() {
+            self.oracle.before_resend(&store).await;
+            let policy = Reopening::Policy { copies: 2 };
+            let states = [DeliveryState::Unknown];
+            store.reopen_rows(id, &states, now, policy, now).await.unwrap();
+        }
     }
 
     /// An act that the campaign's state does not allow changes nothing.
@@ -148,13 +162,16 @@ impl Sim {
         rows.iter().filter(|(s, _)| s.is_open()).map(|(_, n)| n).sum()
     }
 
-    /// What the campaign's supervisor does with rows that still wait under a cancelled campaign.
-    async fn end_cancelled(&self) {
-        let (store, id) = (&self.scene.store, self.scene.campaign);
+    /// What the campaign's supervisor does with rows that still wait under a campaign that is over.
+    async fn end_rows(&self) {
+        let (store, id, now) = (&self.scene.store, self.scene.campaign, self.now());
         let stored = store.campaign_by_id(id).await.unwrap();
-        if stored.campaign.state.name() == "cancelled" {
-            while store.end_rows(id, Ending::Cancelled, self.now()).await.unwrap() > 0 {}
-        }
+        let ending = match stored.campaign.state.name() {
+            "cancelled" => Ending::Cancelled,
+            _ if stored.expires_at.is_some_and(|t| t <= now) => Ending::Expired,
+            _ => return,
+        };
+        while store.end_rows(id, ending, now).await.unwrap() > 0 {}
     }
 
     /// Heals, waits until nothing is left to send, drains, and judges everything.
@@ -162,7 +179,7 @@ impl Sim {
         self.heal().await;
         let until = self.now().plus(within);
         while self.open_rows().await > 0 {
-            self.end_cancelled().await;
+            self.end_rows().await;
             let (seed, waits) = (self.settings.seed, self.process.core.waits());
             assert!(self.now() < until, "seed {seed}: rows still wait, {waits:?}");
             let slice = if self.now().plus_ms(600_000) < until { 600 } else { 60 };

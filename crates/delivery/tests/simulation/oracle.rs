@@ -41,6 +41,8 @@ pub struct Oracle {
     dots: BTreeSet<DeliveryId>,
     bound: BTreeMap<DeliveryId, String>,
     suppressed: BTreeSet<String>,
+    /// Further copies that the operator allowed.
+    resends: BTreeMap<String, usize>,
     /// Reservations may be lost: a process died, or a lane changed hands.
     pub leaks: bool,
 }
@@ -66,6 +68,7 @@ impl Oracle {
             dots: BTreeSet::new(),
             bound: BTreeMap::new(),
             suppressed: BTreeSet::new(),
+            resends: BTreeMap::new(),
             leaks: false,
         }
     }
@@ -80,7 +83,8 @@ impl Oracle {
                 self.accounts.get_mut(&self.scopes[relay]).unwrap().taken.push(now);
                 let copies = self.copies.entry(address.clone()).or_default();
                 *copies += 1;
-                assert_eq!(*copies, 1, "seed {}: {address} was accepted twice", self.seed);
+                let allowed = 1 + self.resends.get(&address).copied().unwrap_or(0);
+                assert!(*copies <= allowed, "seed {}: {address} has {copies} copies", self.seed);
             }
         }
     }
@@ -132,7 +136,7 @@ impl Oracle {
             (0..=60_000).contains(&(end - reserved.reservation.use_by.0))
         };
         let limits = self.accounts.values().flat_map(|a| &a.limits);
-        limits.filter_map(rolling).map(|(ms, _)| ms).find(fits)
+        limits.filter_map(rolling).find(fits)
     }
 
     pub fn intended(&mut self, intent: &Intent) {
@@ -180,23 +184,33 @@ impl Oracle {
         self.suppressed.insert(address.to_owned());
     }
 
+    /// Rows that are Unknown now may get a second copy.
+    pub async fn before_resend(&mut self, store: &Store) {
+        let ids: Vec<DeliveryId> = self.rows.keys().copied().collect();
+        for (id, (state, _)) in store.look_up(&ids).await.unwrap() {
+            if state == DeliveryState::Unknown {
+                self.resends.insert(self.rows[&id].clone(), 1);
+            }
+        }
+    }
+
     /// No window of any limit holds more RCPTs than the limit allows.
     pub fn judge_quotas(&mut self) {
         for (scope, account) in &mut self.accounts {
             account.rcpts.sort_unstable();
             for limit in &account.limits {
-                let Some((ms, amount)) = rolling(limit) else { continue };
                 let mut first = 0;
                 for (last, at) in account.rcpts.iter().enumerate() {
-                    while account.rcpts[first].plus_ms(ms) <= *at {
+                    while !same_window(limit, account.rcpts[first], *at) {
                         first += 1;
                     }
                     let n = last - first + 1;
                     assert!(
-                        n as i64 <= amount,
-                        "seed {}: {n} RCPTs of {scope} in {} up to {at}, limit {amount}",
+                        n as i64 <= limit.amount,
+                        "seed {}: {n} RCPTs of {scope} in {} up to {at}, limit {}",
                         self.seed,
-                        limit.window
+                        limit.window,
+                        limit.amount
                     );
                 }
             }
@@ -229,7 +243,7 @@ impl Oracle {
             let address = &self.rows[&id];
             let copies = self.copies.get(address).copied().unwrap_or(0);
             let fits = match state {
-                DeliveryState::Accepted => copies == 1,
+                DeliveryState::Accepted => copies >= 1,
                 DeliveryState::Unknown => self.dots.contains(&id) || self.leaks,
                 DeliveryState::Leased | DeliveryState::Sending => false,
                 DeliveryState::Scheduled
@@ -238,7 +252,7 @@ impl Oracle {
                 | DeliveryState::Expired
                 | DeliveryState::Cancelled
                 | DeliveryState::Failed
-                | DeliveryState::Bounced => copies == 0,
+                | DeliveryState::Bounced => copies <= self.resends.get(address).copied().unwrap_or(0),
             };
             let seed = self.seed;
             assert!(fits, "seed {seed}: {address} is {state:?}, the relays have {copies} copies");
@@ -248,7 +262,7 @@ impl Oracle {
     /// At a quiet end: the ledger holds exactly the RCPTs that were written, or more where a process died.
     pub async fn judge_books(&self, store: &Store, now: Timestamp) {
         for mut entry in store.all_limits().await.unwrap() {
-            let Some((ms, _)) = rolling(&entry.limit) else { continue };
+            let Some(ms) = rolling(&entry.limit) else { continue };
             let oldest = now.0.div_euclid(sub_ms(ms)) - sub_windows(ms) - 1;
             let mut held: BTreeMap<i64, i64> = BTreeMap::new();
             for (frees, n) in entry.book.usage(&entry.limit, now).unwrap() {
@@ -272,9 +286,18 @@ impl Oracle {
     }
 }
 
-fn rolling(limit: &Limit) -> Option<(i64, i64)> {
+fn rolling(limit: &Limit) -> Option<i64> {
     match &limit.window {
-        Window::Rolling { ms } => Some((*ms, limit.amount)),
+        Window::Rolling { ms } => Some(*ms),
         Window::Calendar { .. } => None,
+    }
+}
+
+/// Whether one window of the limit holds both moments. Calendar days of these histories are UTC's.
+fn same_window(limit: &Limit, first: Timestamp, last: Timestamp) -> bool {
+    const DAY_MS: i64 = 86_400_000;
+    match rolling(limit) {
+        Some(ms) => last < first.plus_ms(ms),
+        None => first.0.div_euclid(DAY_MS) == last.0.div_euclid(DAY_MS),
     }
 }

@@ -57,7 +57,7 @@ impl Process {
             "core idle: {}, connections {:?}, waits {:?}, writes {}, committing {}, chores done: {}",
             self.core.is_idle(),
             self.core.connections(),
-            self.core.tmp(),
+            self.core.waits(),
             self.writes.len(),
             self.committing,
             self.chores_done()
@@ -109,13 +109,7 @@ impl Sim {
                 let later = self.relays.open(relay, conn, &mut self.rng);
                 self.later(later);
             }
-            Action::Tell { conn, command } => {
-                let now = self.now();
-                let (told, later) = self.relays.tell(conn, command, now, &mut self.rng);
-                self.heard_of_writes();
-                self.later(later);
-                self.wire(told);
-            }
+            Action::Tell { conn, command } => self.command(conn, command),
             Action::Intend { intent, expires_at } => {
                 self.oracle.intended(&intent);
                 self.write(Write::Intend(intent, expires_at));
@@ -181,6 +175,13 @@ impl Sim {
             Ours::Read(conn, read) => {
                 let now = self.now();
                 let (told, later) = self.relays.read(conn, read, now, &mut self.rng);
+                self.heard_of_writes();
+                self.later(later);
+                self.wire(told);
+            }
+            Ours::Command(conn, command) => {
+                let now = self.now();
+                let (told, later) = self.relays.tell(conn, command, now, &mut self.rng);
                 self.heard_of_writes();
                 self.later(later);
                 self.wire(told);

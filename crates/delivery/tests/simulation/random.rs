@@ -2,9 +2,9 @@
 
 use crate::ops::{Greylisting, Op, refuse, says};
 use crate::relays::Trouble;
-use crate::scene::{Scene, relay};
+use crate::scene::{START, Scene, relay};
 use crate::sim::{Sim, SimSettings};
-use postroad_model::limit::{Limit, LimitUnit};
+use postroad_model::limit::{CalendarPeriod, Limit, LimitUnit};
 use postroad_model::relay::{Relay, Senders};
 use postroad_model::reply::Phase;
 use postroad_testkit::builders;
@@ -17,10 +17,17 @@ fn a_limit(rng: &mut StdRng) -> Vec<Limit> {
         Limit::rolling(name, amount, LimitUnit::Recipients, Duration::from_secs(secs))
     };
     let mut limits = Vec::new();
-    match rng.random_range(0..4) {
-        0 => limits.push(ledger("ten", rng.random_range(3..40), 600)),
-        1 => limits.push(ledger("hour", rng.random_range(5..60), 3_600)),
-        2 => limits.push(ledger("day", rng.random_range(20..120), 86_400)),
+    match rng.random_range(0..5) {
+        0 => limits.push(Limit::calendar(
+            "calendar",
+            rng.random_range(10..80),
+            LimitUnit::Recipients,
+            CalendarPeriod::Day,
+            "UTC",
+        )),
+        1 => limits.push(ledger("ten", rng.random_range(3..40), 600)),
+        2 => limits.push(ledger("hour", rng.random_range(5..60), 3_600)),
+        3 => limits.push(ledger("day", rng.random_range(20..120), 86_400)),
         _ => {}
     }
     match rng.random_range(0..5) {
@@ -122,6 +129,7 @@ fn an_op(rng: &mut StdRng, relays: usize, audience: usize) -> Op {
         24 | 25 => Op::StoreAway(Duration::from_millis(rng.random_range(100..1_000_000))),
         26 => Op::AnswersLost(rng.random_bool(0.7).then(|| rng.random_range(1..6))),
         27 => Op::Nudge,
+        28 => Op::ResendUnknown,
         _ => Op::AdvanceTime(a_while(rng)),
     }
 }
@@ -137,7 +145,12 @@ pub async fn history(seed: u64) {
         eprintln!("{ops:#?}");
     }
     let people = u32::try_from(audience).unwrap();
-    let scene = Scene::new(relays, people, builders::campaign_settings()).await;
+    let mut settings = builders::campaign_settings();
+    if rng.random_bool(0.15) {
+        let hours = rng.random_range(1..30);
+        settings.expires_at = Some(START.plus(Duration::from_secs(3_600 * hours)));
+    }
+    let scene = Scene::new(relays, people, settings).await;
     let mut sim = Sim::new(scene, SimSettings::new(seed)).await;
     sim.play(&ops).await;
     sim.finish(Duration::from_secs(6 * 86_400)).await;

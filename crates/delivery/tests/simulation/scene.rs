@@ -19,6 +19,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OnceCell;
 
+/// 2026-11-30T08:00:00Z
+pub const START: Timestamp = Timestamp(1_796_025_600_000);
+
 /// A relay that sends as any domain, with these limits, in this account.
 pub fn relay(name: &str, account: &str, limits: Vec<postroad_model::limit::Limit>) -> Relay {
     Relay {
@@ -72,7 +75,7 @@ pub struct Scene {
 
 impl Scene {
     pub async fn new(relays: Vec<Relay>, audience: u32, settings: CampaignSettings) -> Self {
-        let clock = SimClock::at("2026-11-30T08:00:00Z");
+        let clock = SimClock::new(START);
         let now = clock.now();
         let database = postroad_testkit::sqlite::database();
         std::fs::copy(template().await, file(&database)).unwrap();

@@ -9,7 +9,7 @@ use crate::process::Process;
 use crate::relays::{Arrival, Later, Read, Relays};
 use crate::scene::Scene;
 use postroad_delivery::core::{Input, LaneNo, Policy};
-use postroad_delivery::wire::{ConnId, Event};
+use postroad_delivery::wire::{Command, ConnId, Event};
 use postroad_model::delivery::Leased;
 use postroad_model::{Clock, Timestamp};
 use postroad_store::{LeaseRequest, Takeover};
@@ -37,6 +37,7 @@ pub enum Happening {
 pub enum Ours {
     Read(ConnId, Read),
     Wire(Vec<Event>),
+    Command(ConnId, Command),
     Tell(Vec<Input>),
     Lease(LaneNo, LeaseRequest),
     Compose(LaneNo, Vec<Leased>),
@@ -83,6 +84,7 @@ pub struct Sim {
     queue: BTreeMap<Key, Happening>,
     seq: u64,
     told_at: Timestamp,
+    commanded_at: Timestamp,
 }
 
 impl Sim {
@@ -105,6 +107,7 @@ impl Sim {
             queue: BTreeMap::new(),
             seq: 0,
             told_at: now,
+            commanded_at: now,
             scene,
         };
         sim.start().await;
@@ -147,6 +150,14 @@ impl Sim {
         self.queue.insert((self.told_at, 0, self.seq), happening);
     }
 
+    /// So do commands reach connections: both may be under way at once.
+    pub fn command(&mut self, conn: ConnId, command: Command) {
+        self.commanded_at = self.commanded_at.max(self.now().plus_ms(self.rng.random_range(0..4)));
+        self.seq += 1;
+        let happening = Happening::Ours(self.boot, Ours::Command(conn, command));
+        self.queue.insert((self.commanded_at, 0, self.seq), happening);
+    }
+
     pub fn later(&mut self, all: Vec<Later>) {
         for later in all {
             match later {
@@ -169,8 +180,8 @@ impl Sim {
             self.scene.clock.set(next.max(self.now()));
             let mut inputs = Vec::new();
             while self.queue.first_key_value().is_some_and(|(key, _)| key.0 <= self.now()) {
-                if let Some((key, happening)) = self.queue.pop_first() {
-                    inputs.extend(self.happen(key, happening).await);
+                if let Some((_, happening)) = self.queue.pop_first() {
+                    inputs.extend(self.happen(happening).await);
                 }
                 // One step for all that came at once, or for each: both happen.
                 if !inputs.is_empty() && self.rng.random_bool(0.5) {
@@ -187,7 +198,7 @@ impl Sim {
         self.run_until(self.now().plus(by)).await;
     }
 
-    async fn happen(&mut self, key: Key, happening: Happening) -> Vec<Input> {
+    async fn happen(&mut self, happening: Happening) -> Vec<Input> {
         match happening {
             Happening::Arrive(arrival) => {
                 self.oracle.arrived(self.now(), arrival);
@@ -208,7 +219,9 @@ impl Sim {
             }
             Happening::Ours(boot, _) if boot != self.boot => Vec::new(),
             Happening::Ours(..) if self.now() < self.frozen_until => {
-                self.queue.insert((self.frozen_until, key.1, key.2), happening);
+                // In the order in which it came: replies do not overtake each other.
+                self.seq += 1;
+                self.queue.insert((self.frozen_until, 0, self.seq), happening);
                 Vec::new()
             }
             Happening::Ours(_, ours) => self.do_ours(ours).await,
