@@ -21,6 +21,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinHandle;
 
 /// Rows that one blocking task composes: long enough to be worth the hop, short enough to spread.
 const COMPOSE_CHUNK: usize = 16;
@@ -41,6 +42,15 @@ pub(crate) struct Driver {
     turn_addresses: usize,
 }
 
+/// The tasks beside the core, and what they bring.
+struct Tasks {
+    told: mpsc::UnboundedReceiver<Vec<Event>>,
+    new_lanes: mpsc::UnboundedReceiver<Taken>,
+    commit: JoinHandle<()>,
+    chores: JoinHandle<()>,
+    keep: JoinHandle<()>,
+}
+
 impl Driver {
     pub(crate) async fn run(
         settings: EngineSettings,
@@ -50,49 +60,8 @@ impl Driver {
         lane_nos: Arc<Mutex<BTreeMap<RelayId, LaneNo>>>,
         snapshot: watch::Sender<Snapshot>,
     ) {
-        let (events, mut told) = mpsc::unbounded_channel();
-        let (writes, asked) = mpsc::channel(4_096);
-        let (chores, to_do) = mpsc::unbounded_channel();
-        let (taken, mut new_lanes) = mpsc::unbounded_channel();
-        let held = Held::default();
-        let commit = tokio::spawn(committer::run(
-            parts.store.clone(),
-            parts.clock.clone(),
-            parts.observe.clone(),
-            asked,
-            inputs.clone(),
-        ));
-        let chore_task = tokio::spawn(chores::run(
-            parts.store.clone(),
-            parts.clock.clone(),
-            to_do,
-            inputs.clone(),
-        ));
-        let keep = tokio::spawn(keeper::run(
-            settings.clone(),
-            parts.clone(),
-            held.clone(),
-            taken,
-            inputs.clone(),
-        ));
         let mut core = Core::new(settings.policy);
-        let compose_room = Arc::new(Semaphore::new(settings.compose_threads.max(1)));
-        let tokens = settings.seed;
-        let mut driver = Self {
-            settings,
-            parts,
-            inputs,
-            lane_nos,
-            lanes: Vec::new(),
-            held,
-            conns: HashMap::new(),
-            events,
-            writes,
-            chores,
-            compose_room,
-            tokens,
-            turn_addresses: 0,
-        };
+        let (mut driver, mut tasks) = Self::begin(settings, parts, inputs, lane_nos);
         let mut draining = false;
         let mut wake = Duration::ZERO;
         let mut batch: Vec<Input> = Vec::new();
@@ -100,16 +69,16 @@ impl Driver {
         while !(draining && core.is_idle()) {
             tokio::select! {
                 biased;
-                _ = told.recv_many(&mut happened, 256) => {}
+                _ = tasks.told.recv_many(&mut happened, 256) => {}
                 _ = received.recv_many(&mut batch, 1_024) => {}
-                lane = new_lanes.recv() => if let Some(lane) = lane { driver.add_lane(&mut core, lane) },
+                lane = tasks.new_lanes.recv() => if let Some(lane) = lane { driver.add_lane(&mut core, lane) },
                 () = tokio::time::sleep(wake) => {}
             }
             // What came meanwhile is taken along: one step for all.
             while let Ok(input) = received.try_recv() {
                 batch.push(input);
             }
-            while let Ok(events) = told.try_recv() {
+            while let Ok(events) = tasks.told.try_recv() {
                 happened.push(events);
             }
             draining |= batch.iter().any(|i| matches!(i, Input::Drain));
@@ -129,16 +98,61 @@ impl Driver {
                 changed
             });
         }
-        keep.abort();
-        driver.end(commit, chore_task).await;
+        tasks.keep.abort();
+        driver.end([tasks.commit, tasks.chores]).await;
+    }
+
+    /// Starts the tasks beside the core.
+    fn begin(
+        settings: EngineSettings,
+        parts: Parts,
+        inputs: mpsc::UnboundedSender<Input>,
+        lane_nos: Arc<Mutex<BTreeMap<RelayId, LaneNo>>>,
+    ) -> (Self, Tasks) {
+        let (events, told) = mpsc::unbounded_channel();
+        let (writes, asked) = mpsc::channel(4_096);
+        let (chores, to_do) = mpsc::unbounded_channel();
+        let (taken, new_lanes) = mpsc::unbounded_channel();
+        let held = Held::default();
+        let (store, clock) = (parts.store.clone(), parts.clock.clone());
+        let observe = parts.observe.clone();
+        let commit = committer::run(store.clone(), clock.clone(), observe, asked, inputs.clone());
+        let to_do = chores::run(store, clock, to_do, inputs.clone());
+        let keep =
+            keeper::run(settings.clone(), parts.clone(), held.clone(), taken, inputs.clone());
+        let tasks = Tasks {
+            told,
+            new_lanes,
+            commit: tokio::spawn(commit),
+            chores: tokio::spawn(to_do),
+            keep: tokio::spawn(keep),
+        };
+        let compose_room = Arc::new(Semaphore::new(settings.compose_threads.max(1)));
+        let tokens = settings.seed;
+        let driver = Self {
+            settings,
+            parts,
+            inputs,
+            lane_nos,
+            lanes: Vec::new(),
+            held,
+            conns: HashMap::new(),
+            events,
+            writes,
+            chores,
+            compose_room,
+            tokens,
+            turn_addresses: 0,
+        };
+        (driver, tasks)
     }
 
     /// Waits until all is written, then gives the lanes back.
-    async fn end(self, commit: tokio::task::JoinHandle<()>, chores: tokio::task::JoinHandle<()>) {
-        let Self { parts, settings, writes, chores: chore_end, held, .. } = self;
+    async fn end(self, writers: [JoinHandle<()>; 2]) {
+        let Self { parts, settings, writes, chores, held, .. } = self;
         drop(writes);
-        drop(chore_end);
-        for task in [commit, chores] {
+        drop(chores);
+        for task in writers {
             if let Err(error) = task.await {
                 tracing::error!(%error, "a writer ended with a fault");
             }

@@ -135,7 +135,7 @@ pub enum Error {
 
 /// What to do about a driver's error, beginning with `; `, or nothing.
 fn advice(source: &sqlx::Error) -> &'static str {
-    let code = source.as_database_error().and_then(|e| e.code());
+    let code = source.as_database_error().and_then(sqlx::error::DatabaseError::code);
     match code.as_deref() {
         // SQLITE_FULL, disk_full.
         Some("13" | "53100") => {

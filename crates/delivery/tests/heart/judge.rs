@@ -82,7 +82,14 @@ pub async fn judge(
             DeliveryState::Suppressed => {
                 assert!(!dots.contains(address), "{address} got a dot after its suppression");
             }
-            other => panic!("{address} ended as {other:?}"),
+            DeliveryState::Scheduled
+            | DeliveryState::Leased
+            | DeliveryState::Sending
+            | DeliveryState::Rejected
+            | DeliveryState::Expired
+            | DeliveryState::Cancelled
+            | DeliveryState::Failed
+            | DeliveryState::Bounced => panic!("{address} ended as {state:?}"),
         }
     }
     for address in accepted.keys() {

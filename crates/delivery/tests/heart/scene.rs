@@ -67,7 +67,7 @@ pub async fn sinks(n: usize, behaviour: &str) -> Vec<SinkUnderTest> {
     let mut all = Vec::new();
     for i in 0..n {
         let clock = Arc::new(|| Wall.now().0);
-        let mut settings = ServerSettings::new(&format!("sink-{i}"), clock);
+        let mut settings = ServerSettings::new(format!("sink-{i}"), clock);
         let behaviour: Behaviour = toml::from_str(behaviour).unwrap();
         assert!(behaviour.problems().is_empty(), "{:?}", behaviour.problems());
         settings.behaviour = Arc::new(behaviour);

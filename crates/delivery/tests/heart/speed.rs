@@ -40,9 +40,9 @@ async fn the_heart_sends_all_with_many_connections_and_slow_commits() {
     for connections in [20, 200] {
         for (delay, n) in [(0, 3_000), (1, 2_000), (5, 1_000)] {
             let database = postroad_testkit::sqlite::database();
-            beat(&database.url(), connections, delay, n).await;
+            beat(database.url(), connections, delay, n).await;
             if let Some(database) = postroad_testkit::postgres::database() {
-                beat(&database.url(), connections, delay, n).await;
+                beat(database.url(), connections, delay, n).await;
             }
         }
     }

@@ -110,7 +110,7 @@ async fn kills_on_sqlite_lose_nothing_and_send_nothing_twice() {
         return;
     }
     let database = postroad_testkit::sqlite::database();
-    kills(&database.url(), true).await;
+    kills(database.url(), true).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -119,7 +119,7 @@ async fn kills_on_postgres_lose_nothing_and_send_nothing_twice() {
         return;
     }
     let Some(database) = postroad_testkit::postgres::database() else { return };
-    kills(&database.url(), false).await;
+    kills(database.url(), false).await;
 }
 
 fn signal(child: &Child, name: &str) {
@@ -131,7 +131,7 @@ fn signal(child: &Child, name: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_engine_that_slept_beyond_its_lease_sends_no_dot() {
     let Some(database) = postroad_testkit::postgres::database() else { return };
-    let url = database.url();
+    let url = database.url().to_owned();
     let sinks = sinks(2, "latency = [{ at = \"dot\", min_ms = 40, max_ms = 40 }]\n").await;
     let store = open_store(&url, 0).await;
     campaign(&store, 900).await;
@@ -191,11 +191,11 @@ async fn suppress_race(url: &str, takeover_now: bool) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_suppression_on_sqlite_is_obeyed_at_once() {
     let database = postroad_testkit::sqlite::database();
-    suppress_race(&database.url(), true).await;
+    suppress_race(database.url(), true).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_suppression_on_postgres_is_obeyed_at_once() {
     let Some(database) = postroad_testkit::postgres::database() else { return };
-    suppress_race(&database.url(), false).await;
+    suppress_race(database.url(), false).await;
 }

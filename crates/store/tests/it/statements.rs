@@ -17,8 +17,12 @@ async fn every_statement_is_valid_on_sqlite() {
 async fn every_statement_is_valid_on_postgres() {
     let Some(database) = postroad_testkit::postgres::database() else { return };
     let keys = TokenKeys::derive(&[7; 32]).unwrap();
-    let settings =
-        StoreSettings { url: database.url(), keys, connections: 4, durability: Durability::Native };
+    let settings = StoreSettings {
+        url: database.url().to_owned(),
+        keys,
+        connections: 4,
+        durability: Durability::Native,
+    };
     let store = Store::open(settings).await.unwrap();
     store.check_statements().await.unwrap();
 }

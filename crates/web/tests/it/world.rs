@@ -8,8 +8,8 @@ use postroad_model::delivery::{DeliveryState, Role};
 use postroad_model::token::{LinkEffect, LinkKind, LinkToken};
 use postroad_model::{CampaignId, ContactId, DeliveryId, ListId, MailboxProvider};
 use postroad_store::{
-    Commit, ContactStory, Durability, ImportRow, NewCampaign, RowStory, Store, StoreSettings,
-    Takeover,
+    Commit, ContactStory, Durability, ImportRow, ImportSlice, NewCampaign, RowStory, Store,
+    StoreSettings, Takeover,
 };
 use postroad_testkit::builders::{address, campaign_settings, per_day, token_keys};
 use postroad_testkit::{SimClock, loopback, postgres, sqlite};
@@ -170,14 +170,15 @@ async fn running_campaign(store: &Store, clock: &SimClock) -> (CampaignId, Vec<L
         name: None,
         attributes: "{}".into(),
     };
-    let rows = [
+    let rows = vec![
         row(ANNA, MailboxProvider::Google),
         row("bob@example.com", MailboxProvider::Other),
         row("cara@example.com", MailboxProvider::Other),
     ];
+    let slice = ImportSlice::new(rows).unwrap();
     for list in [news, other] {
         let run = store.begin_import(list, "test", None, now).await.unwrap();
-        store.import_slice(run, &rows, Commit::Keep, now).await.unwrap();
+        store.import_slice(run, &slice, Commit::Keep, now).await.unwrap();
     }
     store.register_pools(&["newsletter".into()]).await.unwrap();
     let settings = CampaignSettings { lists: vec!["news".into()], ..campaign_settings() };
