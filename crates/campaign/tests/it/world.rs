@@ -9,8 +9,8 @@ use postroad_model::{
     Clock, Epoch, LeaseToken, MailboxProvider, NodeId, PoolId, RelayId, Reply, Timestamp,
 };
 use postroad_store::{
-    Claim, Commit, Durability, ImportRow, Intent, LeaseRequest, NewCampaign, ServeWhich, Settled,
-    Settlement, Store, StoreSettings, Takeover, Was, WriteBatch,
+    Claim, Commit, Durability, ImportRow, ImportSlice, Intent, LeaseRequest, NewCampaign,
+    ServeWhich, Settled, Settlement, Store, StoreSettings, Takeover, Was, WriteBatch,
 };
 use postroad_testkit::{SimClock, builders, postgres, sqlite};
 use std::sync::Arc;
@@ -148,7 +148,8 @@ impl World {
             })
             .collect();
         for slice in rows.chunks(1000) {
-            self.store.import_slice(run, slice, Commit::Keep, self.now()).await.unwrap();
+            let slice = ImportSlice::new(slice.to_vec()).unwrap();
+            self.store.import_slice(run, &slice, Commit::Keep, self.now()).await.unwrap();
         }
     }
 
