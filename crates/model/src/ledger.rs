@@ -94,6 +94,19 @@ impl Book {
         Ok(Free { amount, frees_at, probe })
     }
 
+    /// At a sub-window's end a reservation would lapse at once: until then nothing is worth reserving.
+    #[must_use]
+    pub fn closed_until(&self, limit: &Limit, now: Timestamp) -> Option<Timestamp> {
+        match &limit.window {
+            Window::Rolling { ms } => {
+                let sub = sub_ms(*ms);
+                let end = (self.head.max(now.0.div_euclid(sub)) + 1) * sub;
+                (now.0 >= end - guard(sub)).then_some(Timestamp(end))
+            }
+            Window::Calendar { .. } => None,
+        }
+    }
+
     /// Takes `n` (at most what `free` just said). While the limit is being probed after a refusal, the next one
     /// must wait for this one's answer.
     ///

@@ -163,3 +163,21 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn nothing_is_reserved_that_would_lapse_at_once() {
+    let limit = rolling(60, 600_000);
+    let mut book = Book::new();
+    let check = |book: &mut Book, ms, closed_until: Option<i64>| {
+        let now = Timestamp(ms);
+        assert_eq!(book.closed_until(&limit, now), closed_until.map(Timestamp), "{ms}");
+        let use_by = book.reserve(&limit, now, 1).unwrap().use_by;
+        assert_eq!(use_by <= now, closed_until.is_some(), "{ms}");
+    };
+    // Sub-windows of 30 s, the last 3 s of each are closed.
+    check(&mut book, 300_000, None);
+    check(&mut book, 326_999, None);
+    check(&mut book, 327_000, Some(330_000));
+    check(&mut book, 329_999, Some(330_000));
+    check(&mut book, 330_000, None);
+}

@@ -156,16 +156,20 @@ struct Allowed {
     rows: i64,
     frees_at: Option<Timestamp>,
     probe: bool,
+    /// The end of a sub-window that is too near to send anything before it.
+    closed_until: Option<Timestamp>,
 }
 
 fn allowed(books: &mut [LimitBook], want: i64, now: Timestamp) -> Result<Allowed> {
-    let mut out = Allowed { rows: want.min(MAX_BATCH), frees_at: None, probe: false };
+    let mut out =
+        Allowed { rows: want.min(MAX_BATCH), frees_at: None, probe: false, closed_until: None };
     for entry in books.iter_mut() {
         let free = entry.book.free(&entry.limit, now).map_err(|x| entry.failed(x))?;
         let share = (entry.limit.amount / 50).max(1);
         out.rows = out.rows.min(free.amount).min(share);
         out.probe |= free.probe && free.amount > 0;
         out.frees_at = out.frees_at.max(free.frees_at);
+        out.closed_until = out.closed_until.max(entry.book.closed_until(&entry.limit, now));
     }
     Ok(out)
 }
@@ -361,6 +365,9 @@ impl Store {
             if allowed.rows <= 0 {
                 let until = allowed.frees_at.unwrap_or(now.plus_ms(1_000));
                 return Ok(idle(Idle::Quota { until }));
+            }
+            if allowed.closed_until.is_some() {
+                return Ok(idle(Idle::NoRows { next: allowed.closed_until }));
             }
             let found: Vec<Candidate> = candidates!(c, e, q, now, allowed.rows);
             let (rows, settled) = lease_rows!(c, e, q, now, found);
