@@ -18,5 +18,7 @@ mod random;
 mod relays;
 mod reproductions;
 mod scene;
+mod script;
 mod sim;
 mod stories;
+mod sweeps;

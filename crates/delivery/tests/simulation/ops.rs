@@ -1,6 +1,6 @@
 //! What a history is made of: the faults and acts between stretches of time.
 
-use crate::relays::{Later, Trouble};
+use crate::script::{Later, Trouble};
 use crate::sim::Sim;
 use postroad_delivery::core::Input;
 use postroad_model::campaign::CampaignAct;
@@ -27,6 +27,8 @@ pub enum Op {
     Crash {
         restart_ms: i64,
     },
+    /// SIGTERM, and another start once the engine has come to its end.
+    Restart,
     /// The process stands still; beyond its lease another node takes the lanes for a while.
     LeaseLost {
         frozen_ms: i64,
@@ -89,6 +91,10 @@ impl Sim {
             Op::RelayQuota(at, left) => self.relays.relays[*at].1.quota_left = *left,
             Op::RelayLockStep(at) => self.relays.relays[*at].1.lock_step = true,
             Op::Crash { restart_ms } => self.crash(*restart_ms),
+            Op::Restart => {
+                self.drain().await;
+                self.restart().await;
+            }
             Op::LeaseLost { frozen_ms, other_holds_ms } => self.freeze(*frozen_ms, *other_holds_ms),
             Op::Suppress(at) => self.suppress(*at).await,
             Op::Pause => self.campaign(&CampaignAct::Pause).await,
@@ -103,7 +109,10 @@ impl Sim {
                 };
                 store.pause_lane(self.scene.relays[*at].0, &pause).await.unwrap();
             }
-            Op::ResumeLane(at) => store.resume_lane(self.scene.relays[*at].0).await.unwrap(),
+            Op::ResumeLane(at) => {
+                store.resume_lane(self.scene.relays[*at].0).await.unwrap();
+                self.oracle.resumed(*at);
+            }
             Op::StoreAway(by) => self.away_until = self.away_until.max(now.plus(*by)),
             Op::AnswersLost(n) => self.lose_answers = *n,
             Op::ResendUnknown => self.resend_unknown().await,
@@ -151,8 +160,9 @@ impl Sim {
             (script.greylists, script.reply_ms, script.quota_left) = (false, 40, None);
         }
         self.lose_answers = None;
-        for (id, _) in &self.scene.relays {
-            self.scene.store.resume_lane(*id).await.unwrap();
+        for at in 0..self.scene.relays.len() {
+            self.scene.store.resume_lane(self.scene.relays[at].0).await.unwrap();
+            self.oracle.resumed(at);
         }
         self.campaign(&CampaignAct::Resume).await;
     }
@@ -186,13 +196,19 @@ impl Sim {
             self.run_for(Duration::from_secs(slice)).await;
         }
         self.drain().await;
+        // What is on its way arrives.
+        self.run_for(Duration::from_secs(120)).await;
         self.judge().await;
     }
 
     /// The engine stops as on SIGTERM: it must come to its end.
     pub async fn drain(&mut self) {
+        // A process that was killed is started first.
+        while self.process.is_dead() {
+            self.run_for(Duration::from_secs(1)).await;
+        }
         self.ours(0, crate::sim::Ours::Tell(vec![Input::Drain]));
-        let until = self.now().plus(Duration::from_secs(1_800));
+        let until = self.now().plus(Duration::from_secs(7_200));
         loop {
             self.run_for(Duration::from_secs(1)).await;
             if self.is_quiet() {
@@ -201,8 +217,6 @@ impl Sim {
             let (seed, left) = (self.settings.seed, self.process.what_is_left());
             assert!(self.now() < until, "seed {seed}: the engine does not end: {left}");
         }
-        // What is on its way arrives.
-        self.run_for(Duration::from_secs(120)).await;
     }
 
     pub async fn judge(&mut self) {

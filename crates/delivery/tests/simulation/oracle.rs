@@ -1,13 +1,14 @@
 //! The oracle: what must hold in every history. The relays' own record says what was sent, the rows what we believe.
 
-use crate::relays::{Arrival, Dot};
+use crate::relays::Dot;
 use crate::scene::Scene;
+use crate::script::Arrival;
 use postroad_delivery::committer::Committed;
 use postroad_delivery::core::Input;
 use postroad_model::delivery::{DeliveryState, Role};
 use postroad_model::ledger::{sub_ms, sub_windows};
 use postroad_model::limit::{Limit, Window};
-use postroad_model::{DeliveryId, LeaseToken, Timestamp};
+use postroad_model::{DeliveryId, LeaseToken, Reply, Timestamp};
 use postroad_store::{Intent, LeaseAnswer, LeaseRequest, LedgerAct, Reserved, Settled, Store};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,6 +42,8 @@ pub struct Oracle {
     dots: BTreeSet<DeliveryId>,
     bound: BTreeMap<DeliveryId, String>,
     suppressed: BTreeSet<String>,
+    /// By relay: it asked for a pause until then.
+    paused_until: BTreeMap<usize, Timestamp>,
     /// Further copies that the operator allowed.
     resends: BTreeMap<String, usize>,
     /// Reservations may be lost: a process died, or a lane changed hands.
@@ -69,6 +72,7 @@ impl Oracle {
             bound: BTreeMap::new(),
             suppressed: BTreeSet::new(),
             resends: BTreeMap::new(),
+            paused_until: BTreeMap::new(),
             leaks: false,
         }
     }
@@ -180,6 +184,26 @@ impl Oracle {
         self.dots.insert(dot.id);
     }
 
+    /// The engine has read a reply that pauses its lane for 30 s at least.
+    pub fn replied(&mut self, now: Timestamp, relay: Option<usize>, reply: &Reply) {
+        if let Some(relay) = relay
+            && reply.text.contains("too fast")
+        {
+            self.paused_until.insert(relay, now.plus_ms(30_000));
+        }
+    }
+
+    pub fn resumed(&mut self, relay: usize) {
+        self.paused_until.remove(&relay);
+    }
+
+    /// The engine offers a row to a relay.
+    pub fn offered(&self, now: Timestamp, relay: Option<usize>) {
+        let until = relay.and_then(|relay| self.paused_until.get(&relay));
+        let seed = self.seed;
+        assert!(until.is_none_or(|t| now >= *t), "seed {seed}: a row was offered during a pause");
+    }
+
     pub fn suppressed(&mut self, address: &str) {
         self.suppressed.insert(address.to_owned());
     }
@@ -252,7 +276,9 @@ impl Oracle {
                 | DeliveryState::Expired
                 | DeliveryState::Cancelled
                 | DeliveryState::Failed
-                | DeliveryState::Bounced => copies <= self.resends.get(address).copied().unwrap_or(0),
+                | DeliveryState::Bounced => {
+                    copies <= self.resends.get(address).copied().unwrap_or(0)
+                }
             };
             let seed = self.seed;
             assert!(fits, "seed {seed}: {address} is {state:?}, the relays have {copies} copies");

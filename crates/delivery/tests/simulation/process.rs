@@ -5,6 +5,7 @@ use postroad_delivery::ComposeFailure;
 use postroad_delivery::Composed;
 use postroad_delivery::committer::{Commit, Write};
 use postroad_delivery::core::{Action, Core, Input, LaneNo, LaneSettings, Policy};
+use postroad_delivery::wire::{Command, Event};
 use postroad_model::delivery::Leased;
 use postroad_model::{CampaignId, Epoch, LeaseToken, MailboxProvider, RelayId, Timestamp};
 use postroad_store::{Brake, LanePause, LeaseRequest, LedgerAct, ServeWhich, Takeover};
@@ -46,6 +47,15 @@ impl Process {
             chores: VecDeque::new(),
             chore_runs: false,
         }
+    }
+
+    /// Killed, and not started again yet.
+    pub fn is_dead(&self) -> bool {
+        self.wake == Timestamp(i64::MAX)
+    }
+
+    pub fn held_lanes(&self) -> Vec<(RelayId, Epoch)> {
+        self.held.iter().map(|(relay, (epoch, _))| (*relay, *epoch)).collect()
     }
 
     pub fn is_quiet(&self) -> bool {
@@ -109,7 +119,13 @@ impl Sim {
                 let later = self.relays.open(relay, conn, &mut self.rng);
                 self.later(later);
             }
-            Action::Tell { conn, command } => self.command(conn, command),
+            Action::Tell { conn, command } => {
+                if let Command::Offer(_) | Command::Dot { next: Some(_), .. } = &command {
+                    let now = self.now();
+                    self.oracle.offered(now, self.relays.relay_of(conn));
+                }
+                self.command(conn, command);
+            }
             Action::Intend { intent, expires_at } => {
                 self.oracle.intended(&intent);
                 self.write(Write::Intend(intent, expires_at));
@@ -186,7 +202,17 @@ impl Sim {
                 self.later(later);
                 self.wire(told);
             }
-            Ours::Wire(events) => return events.into_iter().map(Input::Wire).collect(),
+            Ours::Wire(events) => {
+                for event in &events {
+                    if let Event::Refused { conn, reply, .. }
+                    | Event::Answered { conn, reply, .. } = event
+                    {
+                        let now = self.now();
+                        self.oracle.replied(now, self.relays.relay_of(*conn), reply);
+                    }
+                }
+                return events.into_iter().map(Input::Wire).collect();
+            }
             Ours::Tell(inputs) => return inputs,
             Ours::Lease(lane, request) => self.lease(lane, &request).await,
             Ours::Compose(lane, rows) => {
@@ -296,8 +322,7 @@ impl Sim {
             return inputs;
         }
         let (store, now) = (self.scene.store.clone(), self.now());
-        let lanes: Vec<(RelayId, Epoch)> =
-            self.process.held.iter().map(|(relay, (epoch, _))| (*relay, *epoch)).collect();
+        let lanes = self.process.held_lanes();
         let until = now.plus(self.settings.lease);
         let lost = store.renew_lanes(self.scene.node, &lanes, now, until).await.unwrap();
         for (relay, _) in lanes {

@@ -1,8 +1,8 @@
 //! Random histories, each from one seed.
 
 use crate::ops::{Greylisting, Op, refuse, says};
-use crate::relays::Trouble;
 use crate::scene::{START, Scene, relay};
+use crate::script::Trouble;
 use crate::sim::{Sim, SimSettings};
 use postroad_model::limit::{CalendarPeriod, Limit, LimitUnit};
 use postroad_model::relay::{Relay, Senders};
@@ -92,11 +92,11 @@ fn a_trouble(rng: &mut StdRng) -> Trouble {
 }
 
 fn a_while(rng: &mut StdRng) -> Duration {
-    let ms = match rng.random_range(0..10) {
-        0..=2 => rng.random_range(1..100),
-        3..=5 => rng.random_range(100..3_000),
-        6 | 7 => rng.random_range(3_000..90_000),
-        8 => rng.random_range(90_000..1_200_000),
+    let ms = match rng.random_range(0..20) {
+        0..=6 => rng.random_range(1..100),
+        7..=13 => rng.random_range(100..3_000),
+        14..=17 => rng.random_range(3_000..90_000),
+        18 => rng.random_range(90_000..1_200_000),
         _ => rng.random_range(1_200_000..20_000_000),
     };
     Duration::from_millis(ms)
@@ -109,13 +109,13 @@ fn an_op(rng: &mut StdRng, relays: usize, audience: usize) -> Op {
             let n = rng.random_range(1..4);
             Op::RelayTroubles(at, (0..n).map(|_| a_trouble(rng)).collect())
         }
-        6 => Op::SlowReply(at, [5, 40, 400, 5_000][rng.random_range(0..4)]),
+        6 => Op::SlowReply(at, [5, 40, 400, 1_000, 5_000][rng.random_range(0..5)]),
         7 => Op::RelayGreylists(at, Greylisting::On),
         8 => Op::RelayGreylists(at, Greylisting::Off),
         9 => Op::RelayHangsUp(at, rng.random_bool(0.5).then(|| says(421, "4.4.2 idle"))),
         10 => Op::RelayQuota(at, rng.random_bool(0.5).then(|| rng.random_range(0..10))),
         11 => Op::RelayLockStep(at),
-        12 | 13 => Op::Crash { restart_ms: rng.random_range(300..100_000) },
+        12 | 13 => Op::Crash { restart_ms: [300, 800, 5_000, 90_000][rng.random_range(0..4)] },
         14 => {
             let frozen_ms = rng.random_range(1_000..1_500_000);
             Op::LeaseLost { frozen_ms, other_holds_ms: rng.random_range(100..1_200_000) }
@@ -130,6 +130,7 @@ fn an_op(rng: &mut StdRng, relays: usize, audience: usize) -> Op {
         26 => Op::AnswersLost(rng.random_bool(0.7).then(|| rng.random_range(1..6))),
         27 => Op::Nudge,
         28 => Op::ResendUnknown,
+        29 => Op::Restart,
         _ => Op::AdvanceTime(a_while(rng)),
     }
 }
@@ -139,10 +140,13 @@ pub async fn history(seed: u64) {
     let mut rng = postroad_testkit::rng(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
     let relays = relays(&mut rng);
     let n = relays.len();
-    let audience = rng.random_range(5..60);
-    let ops: Vec<Op> = (0..rng.random_range(5..40)).map(|_| an_op(&mut rng, n, audience)).collect();
+    let audience = rng.random_range(10..80);
+    // Slow enough that most of what happens meets rows on the wire.
+    let slow = |at| Op::SlowReply(at, [40, 400, 1_000][rng.random_range(0..3)]);
+    let mut ops: Vec<Op> = (0..n).map(slow).collect();
+    ops.extend((0..rng.random_range(5..40)).map(|_| an_op(&mut rng, n, audience)));
     if number("SIM_SEED").is_some() {
-        eprintln!("{ops:#?}");
+        tell(&format!("{ops:#?}"));
     }
     let people = u32::try_from(audience).unwrap();
     let mut settings = builders::campaign_settings();
@@ -161,8 +165,12 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().expect("a number"))
 }
 
-/// Histories on as many threads as there are processors, each thread with every n-th seed.
 #[expect(clippy::print_stdout, reason = "a history that stops the test is the last one named")]
+fn tell(text: &str) {
+    println!("{text}");
+}
+
+/// Histories on as many threads as there are processors, each thread with every n-th seed.
 fn histories(seeds: std::ops::Range<u64>) {
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
     std::thread::scope(|scope| {
@@ -172,7 +180,7 @@ fn histories(seeds: std::ops::Range<u64>) {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
                 let runtime = runtime.expect("a runtime needs nothing that a test has not");
                 for seed in mine {
-                    println!("seed {seed}");
+                    tell(&format!("seed {seed}"));
                     runtime.block_on(history(seed));
                 }
             });

@@ -3,6 +3,7 @@
 //! Each turn is decided when it begins: when the RCPT reaches the relay, what is answered and when. The decision
 //! comes back as a list of things to happen. The relay's record holds what arrived, also what our side never learnt.
 
+use crate::script::{Arrival, DotFate, Later, Outcome, Read, Script, Trouble};
 use postroad_delivery::connection::capabilities::Capabilities;
 use postroad_delivery::dial::{DialFault, DialWhat};
 use postroad_delivery::permit::Permit;
@@ -14,85 +15,8 @@ use postroad_model::reply::Phase;
 use postroad_model::{DeliveryId, LeaseToken, Reply, Timestamp};
 use rand::Rng;
 use rand::rngs::StdRng;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-
-/// What reaches a relay.
-#[derive(Debug, Clone)]
-pub enum Arrival {
-    Rcpt {
-        relay: usize,
-    },
-    /// The dot: the message is the relay's now.
-    Message {
-        relay: usize,
-        address: String,
-    },
-}
-
-/// Something that a connection makes happen after a while.
-#[derive(Debug)]
-pub enum Later {
-    /// At the relay, whatever becomes of us.
-    Arrive(i64, Arrival),
-    /// Read by us on this connection.
-    Read(i64, ConnId, Read),
-}
-
-/// What is read, or noticed, on a connection.
-#[derive(Debug)]
-pub enum Read {
-    Opened,
-    OpenFailed(Reply),
-    Replies(Outcome),
-    /// 421 or a cut while the body waits for its dot.
-    Early(Option<Reply>),
-    Dot(DotFate),
-    Idle(Option<Reply>),
-}
-
-/// How an envelope ends.
-#[derive(Debug, Clone)]
-pub enum Outcome {
-    Held,
-    Refused(Phase, Reply),
-    Cut(Phase),
-}
-
-/// How a dot ends.
-#[derive(Debug, Clone)]
-pub enum DotFate {
-    Reply(Reply),
-    Cut,
-}
-
-/// What a dialogue does out of the ordinary, once.
-#[derive(Debug, Clone)]
-pub enum Trouble {
-    Refuse(Phase, Reply),
-    Cut(Phase),
-    /// After the dot; true: the relay has taken the message.
-    CutAfterDot(bool),
-    /// The dot is not even written.
-    CutBeforeDot,
-    /// Each reply takes this long.
-    Slow(i64),
-    /// The connection cannot be opened.
-    Down,
-}
-
-/// What the relay is like now.
-#[derive(Debug, Default)]
-pub struct Script {
-    pub troubles: VecDeque<Trouble>,
-    pub greylists: bool,
-    /// Longest time of a reply in milliseconds.
-    pub reply_ms: i64,
-    /// Takes one command at a time.
-    pub lock_step: bool,
-    /// Messages that its account still takes.
-    pub quota_left: Option<u32>,
-}
 
 #[derive(Debug)]
 enum State {
@@ -137,6 +61,11 @@ impl Relays {
             envelopes: Vec::new(),
             dots: Vec::new(),
         }
+    }
+
+    /// Where a connection leads; `None` once it is over.
+    pub fn relay_of(&self, conn: ConnId) -> Option<usize> {
+        self.conns.get(&conn).map(|c| c.relay)
     }
 
     /// Our process is gone, and its connections with it.

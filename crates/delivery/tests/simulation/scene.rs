@@ -13,10 +13,10 @@ use postroad_store::{
 };
 use postroad_testkit::SimClock;
 use postroad_testkit::builders;
-use postroad_testkit::sqlite::Database;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
 /// 2026-11-30T08:00:00Z
@@ -70,16 +70,16 @@ pub struct Scene {
     pub node: NodeId,
     pub other_node: NodeId,
     pub audience: Vec<EmailAddress>,
-    _database: Database,
+    _folder: TempDir,
 }
 
 impl Scene {
     pub async fn new(relays: Vec<Relay>, audience: u32, settings: CampaignSettings) -> Self {
         let clock = SimClock::new(START);
         let now = clock.now();
-        let database = postroad_testkit::sqlite::database();
-        std::fs::copy(template().await, file(&database)).unwrap();
-        let store = Arc::new(open(database.url()).await);
+        let folder = folder();
+        std::fs::write(folder.path().join(FILE), template().await).unwrap();
+        let store = Arc::new(open(folder.path()).await);
         let names: Vec<String> = relays.iter().map(|r| r.name.clone()).collect();
         let ids = store.register_relays(&names).await.unwrap();
         let pools = store.register_pools(&["newsletter".into()]).await.unwrap();
@@ -99,31 +99,35 @@ impl Scene {
             node,
             other_node,
             audience,
-            _database: database,
+            _folder: folder,
         }
     }
 }
 
-fn file(database: &Database) -> PathBuf {
-    database.url().trim_start_matches("sqlite:").trim_start_matches("//").into()
+const FILE: &str = "postroad.db";
+
+/// In memory where the system has such a place: a history commits thousands of times, and nobody cuts the power.
+fn folder() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap()
 }
 
-async fn open(url: &str) -> Store {
-    let keys = builders::token_keys();
+async fn open(folder: &Path) -> Store {
+    let (keys, url) = (builders::token_keys(), format!("sqlite:{}", folder.join(FILE).display()));
     let (connections, durability) = (2, Durability::Native);
-    Store::open(StoreSettings { url: url.into(), keys, connections, durability }).await.unwrap()
+    Store::open(StoreSettings { url, keys, connections, durability }).await.unwrap()
 }
 
 /// An empty, migrated database.
-async fn template() -> PathBuf {
-    // Closed before it is copied, so that its WAL is folded in.
-    static TEMPLATE: OnceCell<Database> = OnceCell::const_new();
+async fn template() -> &'static [u8] {
+    static TEMPLATE: OnceCell<Vec<u8>> = OnceCell::const_new();
     let make = || async {
-        let database = postroad_testkit::sqlite::database();
-        open(database.url()).await.close().await;
-        database
+        let folder = folder();
+        // Closed before it is read, so that its WAL is folded in.
+        open(folder.path()).await.close().await;
+        std::fs::read(folder.path().join(FILE)).unwrap()
     };
-    file(TEMPLATE.get_or_init(make).await)
+    TEMPLATE.get_or_init(make).await
 }
 
 fn recipient(i: u32) -> EmailAddress {

@@ -6,8 +6,9 @@
 
 use crate::oracle::Oracle;
 use crate::process::Process;
-use crate::relays::{Arrival, Later, Read, Relays};
+use crate::relays::Relays;
 use crate::scene::Scene;
+use crate::script::{Arrival, Later, Read};
 use postroad_delivery::core::{Input, LaneNo, Policy};
 use postroad_delivery::wire::{Command, ConnId, Event};
 use postroad_model::delivery::Leased;
@@ -268,6 +269,15 @@ impl Sim {
             }
         }
         self.after(restart_ms.max(300), Happening::Start);
+    }
+
+    /// The process has come to its end: it gives its lanes back, and starts anew.
+    pub async fn restart(&mut self) {
+        let (store, node, now) = (self.scene.store.clone(), self.scene.node, self.now());
+        store.release_lanes(node, &self.process.held_lanes(), now).await.unwrap();
+        self.boot += 1;
+        self.relays.cut_all();
+        self.start().await;
     }
 
     /// SIGSTOP for a while; another node takes the lanes if that is longer than their lease.

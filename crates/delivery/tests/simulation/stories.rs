@@ -32,6 +32,7 @@ async fn a_month_of_two_gmail_accounts_uses_their_quota_and_never_passes_it() {
     }
     assert!(sim.count(DeliveryState::Scheduled).await > 0, "somebody still waits");
     sim.drain().await;
+    sim.run_for(Duration::from_secs(120)).await;
     sim.judge().await;
 }
 
