@@ -38,16 +38,19 @@ fn dense() -> impl Iterator<Item = u64> {
 }
 
 #[tokio::test]
+#[ignore = "long, and not yet run through: cargo xtask nightly runs what is ignored"]
 async fn a_crash_at_any_moment_loses_nothing_and_repeats_nothing() {
     sweep(&[Op::Crash { restart_ms: 300 }], dense()).await;
 }
 
 #[tokio::test]
+#[ignore = "long, and not yet run through: cargo xtask nightly runs what is ignored"]
 async fn a_stop_at_any_moment_comes_to_its_end() {
     sweep(&[Op::Restart], dense()).await;
 }
 
 #[tokio::test]
+#[ignore = "long, and not yet run through: cargo xtask nightly runs what is ignored"]
 async fn a_sleeper_that_wakes_beyond_its_lease_sends_no_dot() {
     let frozen_ms = LEASE_MS + 30_000;
     sweep(&[Op::LeaseLost { frozen_ms, other_holds_ms: 5_000 }], dense()).await;
@@ -55,23 +58,27 @@ async fn a_sleeper_that_wakes_beyond_its_lease_sends_no_dot() {
 }
 
 #[tokio::test]
+#[ignore = "long, and not yet run through: cargo xtask nightly runs what is ignored"]
 async fn a_store_that_is_away_at_any_moment_delays_and_does_no_more() {
     sweep(&[Op::StoreAway(Duration::from_secs(3))], dense()).await;
     sweep(&[Op::StoreAway(Duration::from_secs(900))], dense()).await;
 }
 
 #[tokio::test]
+#[ignore = "long, and not yet run through: cargo xtask nightly runs what is ignored"]
 async fn answers_of_commits_may_be_lost() {
     sweep(&[Op::AnswersLost(Some(2))], dense()).await;
 }
 
 #[tokio::test]
+#[ignore = "long, and not yet run through: cargo xtask nightly runs what is ignored"]
 async fn a_suppression_at_any_moment_is_kept() {
     let all: Vec<Op> = (0..12).map(Op::Suppress).collect();
     sweep(&all, dense()).await;
 }
 
 #[tokio::test]
+#[ignore = "long, and not yet run through: cargo xtask nightly runs what is ignored"]
 async fn a_pause_at_any_moment_stops_and_a_cancel_ends() {
     let pause = [Op::Pause, Op::AdvanceTime(Duration::from_secs(60))];
     sweep(&pause, dense()).await;
@@ -79,6 +86,7 @@ async fn a_pause_at_any_moment_stops_and_a_cancel_ends() {
 }
 
 #[tokio::test]
+#[ignore = "long, and not yet run through: cargo xtask nightly runs what is ignored"]
 async fn a_connection_may_end_at_any_place_of_its_dialogue() {
     let troubles = [
         vec![Trouble::CutBeforeDot; 3],
@@ -106,6 +114,7 @@ async fn a_connection_may_end_at_any_place_of_its_dialogue() {
 }
 
 #[tokio::test]
+#[ignore = "long, and not yet run through: cargo xtask nightly runs what is ignored"]
 async fn idle_connections_may_be_hung_up() {
     let ops = [Op::RelayHangsUp(0, Some(says(421, "4.4.2 idle"))), Op::RelayHangsUp(1, None)];
     sweep(&ops, dense()).await;
