@@ -100,15 +100,14 @@ pub(crate) fn write(out: &mut Vec<u8>, compiled: &Compiled, rendition: &Renditio
 /// The canonical line end of text, which base64 must hold too (RFC 2045 section 6.8).
 fn crlf(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 16);
-    for line in text.split_inclusive('\n') {
-        match line.strip_suffix('\n') {
-            Some(line) => {
-                out.push_str(line);
-                out.push_str("\r\n");
-            }
-            None => out.push_str(line),
-        }
+    let mut from = 0;
+    // A search by words of the machine: this runs over every octet of every message.
+    for lf in memchr::memchr_iter(b'\n', text.as_bytes()) {
+        out.push_str(&text[from..lf]);
+        out.push_str("\r\n");
+        from = lf + 1;
     }
+    out.push_str(&text[from..]);
     out
 }
 

@@ -33,6 +33,9 @@ mod stop_tests;
 mod suppressions;
 mod undo;
 mod views;
+mod write_lines;
+#[cfg(test)]
+mod write_tests;
 mod writes;
 
 pub use audience::{Candidate, LeftOut, RankRange, SLICE, Staged, Standing};

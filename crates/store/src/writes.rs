@@ -9,10 +9,10 @@
 use crate::backend::{Named, tx};
 use crate::counters::{Delta, TALLY_DEFERRED, add_counters};
 use crate::sql::sql;
-use crate::{Error, Result, Store};
+use crate::write_lines::{SettleLine, attempts, intent_lines, json, settle_lines};
+use crate::{Engine, Error, Result, Store};
 use postroad_model::delivery::{DeliveryState, Detail, Role};
 use postroad_model::{CampaignId, DeliveryId, Epoch, LeaseToken, RelayId, Reply, Timestamp};
-use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
 sql! {
@@ -133,8 +133,15 @@ pub enum Was {
     Sending,
 }
 
+impl Settlement {
+    fn moves(&self) -> Delta {
+        let c = &self.claim;
+        Delta::moved(c.campaign, c.role, c.relay, self.was.state(), self.settled.state())
+    }
+}
+
 impl Was {
-    fn state(self) -> DeliveryState {
+    pub(crate) fn state(self) -> DeliveryState {
         match self {
             Self::Leased => DeliveryState::Leased,
             Self::Sending => DeliveryState::Sending,
@@ -188,54 +195,6 @@ pub struct WriteAnswer {
     pub moved: BTreeMap<DeliveryId, DeliveryState>,
 }
 
-#[derive(Serialize)]
-struct IntentLine<'a> {
-    b: i64,
-    i: i64,
-    t: i64,
-    r: i64,
-    e: i64,
-    h: i64,
-    m: &'a str,
-    d: i64,
-}
-
-#[derive(Serialize, Default)]
-struct SettleLine<'a> {
-    b: i64,
-    i: i64,
-    t: i64,
-    w: i64,
-    s: i64,
-    a: i64,
-    nb: Option<i64>,
-    tr: i64,
-    bl: i64,
-    pr: Option<i64>,
-    pu: i64,
-    r: i64,
-    m: Option<&'a str>,
-    d: Option<i64>,
-    c: Option<i64>,
-    en: Option<String>,
-    re: Option<&'a str>,
-    de: Option<&'static str>,
-}
-
-#[derive(Serialize)]
-struct AttemptLine<'a> {
-    b: i64,
-    i: i64,
-    a: i64,
-    r: i64,
-    o: &'static str,
-    p: Option<&'static str>,
-    c: Option<u16>,
-    en: Option<String>,
-    re: Option<&'a str>,
-    ru: Option<&'a str>,
-}
-
 /// A row that a statement moved, with the state it has now.
 #[derive(Debug, sqlx::FromRow)]
 struct MovedRow {
@@ -244,78 +203,39 @@ struct MovedRow {
     state: i64,
 }
 
-/// Longest reply text kept in a row, in characters.
-const MAX_REPLY: usize = 1_000;
-
-fn clip(text: &str) -> &str {
-    text.char_indices().nth(MAX_REPLY).map_or(text, |(at, _)| &text[..at])
-}
-
-fn settle_line(s: &Settlement) -> SettleLine<'_> {
-    let mut line = SettleLine {
-        b: s.claim.id.bucket,
-        i: s.claim.id.id,
-        t: s.claim.token.0,
-        w: s.was.state().code(),
-        s: s.settled.state().code(),
-        a: s.claim.attempt,
-        r: s.claim.relay.0,
-        c: s.reply.as_ref().map(|r| i64::from(r.code)),
-        en: s.reply.as_ref().and_then(|r| r.enhanced).map(|e| e.to_string()),
-        re: s.reply.as_ref().map(|r| clip(&r.text)),
-        ..SettleLine::default()
-    };
-    match &s.settled {
-        Settled::Accepted | Settled::Rejected | Settled::Unknown => {}
-        Settled::Failed(detail) => line.de = Some(detail.as_str()),
-        Settled::Deferred { until, mail_from, date, pinned_until, charged } => {
-            line.nb = Some(until.0);
-            line.tr = i64::from(*charged == Charged::Recipient);
-            line.m = Some(mail_from);
-            line.d = Some(date.0);
-            // Tests and seeds belong to their relay for good.
-            line.pr = match s.claim.role {
-                Role::Audience => Some(pinned_until.map_or(0, |_| s.claim.relay.0)),
-                Role::Seed | Role::Test => None,
-            };
-            line.pu = pinned_until.map_or(0, |t| t.0);
+/// Records the attempts of a batch inside a `tx!` body.
+macro_rules! record {
+    ($c:expr, $e:expr, $batch:expr, $now:expr) => {{
+        let records = attempts(&$batch.settlements);
+        if !records.is_empty() {
+            sqlx::query(WRITE_ATTEMPTS.of($e))
+                .bind(json(&records)?)
+                .bind($now.0)
+                .execute(&mut *$c)
+                .await
+                .named(&WRITE_ATTEMPTS)?;
         }
-        Settled::PutBack { until, blocked } => {
-            line.nb = Some(until.0);
-            line.bl = i64::from(*blocked == Blocked::Yes);
+    }};
+}
+
+/// Keeps the lanes of a batch from changing hands inside a `tx!` body; SQLite's writer is alone anyway.
+macro_rules! lock_lanes {
+    ($c:expr, $e:expr, $lines:expr) => {{
+        if $e == Engine::Postgres {
+            let relays: BTreeSet<i64> = $lines.iter().map(|l| l.r).collect();
+            sqlx::query(WRITE_LANES.of($e))
+                .bind(serde_json::json!(relays).to_string())
+                .execute(&mut *$c)
+                .await
+                .named(&WRITE_LANES)?;
         }
-    }
-    line
-}
-
-fn json<T: Serialize>(lines: &[T]) -> Result<String> {
-    serde_json::to_string(lines).map_err(|source| Error::Json { what: "a batch of writes", source })
-}
-
-fn attempts(settlements: &[Settlement]) -> Vec<AttemptLine<'_>> {
-    settlements
-        .iter()
-        .filter(|s| s.settled != Settled::Accepted)
-        .map(|s| AttemptLine {
-            b: s.claim.id.bucket,
-            i: s.claim.id.id,
-            a: s.claim.attempt,
-            r: s.claim.relay.0,
-            o: s.settled.word(),
-            p: s.phase,
-            c: s.reply.as_ref().map(|r| r.code),
-            en: s.reply.as_ref().and_then(|r| r.enhanced).map(|e| e.to_string()),
-            re: s.reply.as_ref().map(|r| clip(&r.text)),
-            ru: s.rule.as_deref(),
-        })
-        .collect()
+    }};
 }
 
 /// Applies W3 inside a `tx!` body and notes what moved.
 macro_rules! settle {
     ($c:expr, $e:expr, $batch:expr, $now:expr, $answer:expr, $deltas:expr) => {{
-        let mut lines: Vec<SettleLine<'_>> = $batch.settlements.iter().map(settle_line).collect();
-        lines.sort_unstable_by_key(|l| (l.b, l.i));
+        let mut lines = settle_lines($batch);
         for (statement, from) in
             [(WRITE_SETTLES, None), (WRITE_EVIDENCE, Some(DeliveryState::Unknown))]
         {
@@ -352,16 +272,46 @@ macro_rules! settle {
                 }
             }
         }
-        let records = attempts(&$batch.settlements);
-        if !records.is_empty() {
-            sqlx::query(WRITE_ATTEMPTS.of($e))
-                .bind(json(&records)?)
-                .bind($now.0)
-                .execute(&mut *$c)
-                .await
-                .named(&WRITE_ATTEMPTS)?;
+        record!($c, $e, $batch, $now);
+    }};
+}
+
+/// Applies one statement to a whole batch of lines; ends the transaction unless every line moved its row.
+macro_rules! all_move {
+    ($c:expr, $e:expr, $statement:expr, $lines:expr, $now:expr) => {{
+        let moved = sqlx::query(counting($statement.of($e)))
+            .bind(json($lines)?)
+            .bind($now.0)
+            .execute(&mut *$c)
+            .await
+            .named(&$statement)?
+            .rows_affected();
+        if moved != $lines.len() as u64 {
+            return Err(Ended::Uneven);
         }
     }};
+}
+
+/// The statement without the rows that it would tell.
+fn counting(statement: &'static str) -> &'static str {
+    statement.split_once("RETURNING").map_or(statement, |(counting, _)| counting)
+}
+
+/// The end of a transaction that expected every row to move.
+enum Ended {
+    Uneven,
+    Failed(Error),
+}
+
+impl From<Error> for Ended {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+fn intended(intent: &Intent) -> Delta {
+    let c = &intent.claim;
+    Delta::moved(c.campaign, c.role, c.relay, DeliveryState::Leased, DeliveryState::Sending)
 }
 
 impl Store {
@@ -371,6 +321,49 @@ impl Store {
     /// The database's. After an error of the commit itself it is not known whether it happened: ask
     /// [`Store::look_up`] before anything else.
     pub async fn write(&self, batch: &WriteBatch, now: Timestamp) -> Result<WriteAnswer> {
+        // A deferral may become something else under a campaign that is over: only the row itself tells.
+        let is_plain = |s: &Settlement| s.settled.state() != DeliveryState::Scheduled;
+        if batch.settlements.iter().all(is_plain) {
+            match self.write_counted(batch, now).await {
+                Ok(answer) => return Ok(answer),
+                Err(Ended::Failed(error)) => return Err(error),
+                Err(Ended::Uneven) => {}
+            }
+        }
+        self.write_told(batch, now).await
+    }
+
+    /// The usual batch: every row is what its connection believes, so that a count tells all. Rows that would come
+    /// back one by one cost more than writing them. `Uneven`: one is not, and nothing is written.
+    async fn write_counted(
+        &self,
+        batch: &WriteBatch,
+        now: Timestamp,
+    ) -> std::result::Result<WriteAnswer, Ended> {
+        tx!(self, |c, e| {
+            let mut deltas: Vec<Delta> =
+                Vec::with_capacity(batch.settlements.len() + batch.intents.len());
+            if !batch.settlements.is_empty() {
+                all_move!(c, e, WRITE_SETTLES, &settle_lines(batch), now);
+                record!(c, e, batch, now);
+                deltas.extend(batch.settlements.iter().map(Settlement::moves));
+            }
+            if !batch.intents.is_empty() {
+                let lines = intent_lines(batch);
+                lock_lanes!(c, e, lines);
+                all_move!(c, e, WRITE_INTENTS, &lines, now);
+                deltas.extend(batch.intents.iter().map(intended));
+            }
+            add_counters!(c, e, deltas);
+            Ok(WriteAnswer {
+                granted: batch.intents.iter().map(|i| i.claim.id).collect(),
+                moved: batch.settlements.iter().map(|s| (s.claim.id, s.settled.state())).collect(),
+            })
+        })
+    }
+
+    /// Any batch: each row that moved is told.
+    async fn write_told(&self, batch: &WriteBatch, now: Timestamp) -> Result<WriteAnswer> {
         tx!(self, |c, e| {
             let mut answer = WriteAnswer::default();
             let mut deltas: Vec<Delta> =
@@ -379,15 +372,8 @@ impl Store {
                 settle!(c, e, batch, now, answer, deltas);
             }
             if !batch.intents.is_empty() {
-                let mut lines: Vec<IntentLine<'_>> =
-                    batch.intents.iter().map(intent_line).collect();
-                lines.sort_unstable_by_key(|l| (l.b, l.i));
-                let relays: BTreeSet<i64> = lines.iter().map(|l| l.r).collect();
-                sqlx::query(WRITE_LANES.of(e))
-                    .bind(serde_json::json!(relays).to_string())
-                    .execute(&mut *c)
-                    .await
-                    .named(&WRITE_LANES)?;
+                let lines = intent_lines(batch);
+                lock_lanes!(c, e, lines);
                 let granted: Vec<(i64, i64)> = sqlx::query_as(WRITE_INTENTS.of(e))
                     .bind(json(&lines)?)
                     .bind(now.0)
@@ -396,12 +382,8 @@ impl Store {
                     .named(&WRITE_INTENTS)?;
                 answer.granted =
                     granted.into_iter().map(|(bucket, id)| DeliveryId { bucket, id }).collect();
-                for intent in batch.intents.iter().filter(|i| answer.granted.contains(&i.claim.id))
-                {
-                    let c = &intent.claim;
-                    let (from, to) = (DeliveryState::Leased, DeliveryState::Sending);
-                    deltas.push(Delta::moved(c.campaign, c.role, c.relay, from, to));
-                }
+                let granted = batch.intents.iter().filter(|i| answer.granted.contains(&i.claim.id));
+                deltas.extend(granted.map(intended));
             }
             add_counters!(c, e, deltas);
             Ok(answer)
@@ -433,18 +415,5 @@ impl Store {
                 Ok((id, (state, LeaseToken(token))))
             })
             .collect()
-    }
-}
-
-fn intent_line(intent: &Intent) -> IntentLine<'_> {
-    IntentLine {
-        b: intent.claim.id.bucket,
-        i: intent.claim.id.id,
-        t: intent.claim.token.0,
-        r: intent.claim.relay.0,
-        e: intent.claim.epoch.0,
-        h: intent.content_hash,
-        m: &intent.mail_from,
-        d: intent.date.0,
     }
 }

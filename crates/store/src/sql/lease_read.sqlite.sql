@@ -14,7 +14,7 @@ SELECT d.bucket, d.id, d.campaign_id, d.role, d.contact_id, d.address, d.provide
                     WHERE s.address_hash = d.address_hash AND s.scope = l.list_id))
         THEN 1 ELSE 0 END AS subscribed,
     p.name, p.attributes
-FROM json_each($1) v
+FROM jsonb_each($1) v
 JOIN deliveries d ON d.id = v.value->>'i'
 JOIN campaigns c ON c.id = d.campaign_id
 LEFT JOIN contacts p ON p.id = d.contact_id AND p.erased_at IS NULL

@@ -4,5 +4,5 @@ UPDATE deliveries SET state = 0, not_before = 0, pinned_relay = 0, pinned_until 
     bound_relay = CASE WHEN v.k = 1 THEN deliveries.bound_relay END,
     bound_date = CASE WHEN v.k = 1 THEN deliveries.bound_date END,
     content_hash = CASE WHEN v.k = 1 THEN deliveries.content_hash END
-FROM (SELECT value->>'b' AS b, value->>'i' AS i, value->>'c' AS c, value->>'m' AS m, value->>'k' AS k FROM json_each($1)) v
+FROM (SELECT value->>'b' AS b, value->>'i' AS i, value->>'c' AS c, value->>'m' AS m, value->>'k' AS k FROM jsonb_each($1)) v
 WHERE deliveries.id = v.i AND deliveries.bucket = v.b
