@@ -200,7 +200,7 @@ CREATE TABLE queues (
     PRIMARY KEY (campaign_id, pool_id, provider)
 );
 
-CREATE SEQUENCE delivery_ids CACHE 100;
+CREATE SEQUENCE delivery_ids;
 
 -- One campaign x one address: the only place of a row's state.
 CREATE TABLE deliveries (
