@@ -152,6 +152,10 @@ impl Relays {
         match self.trouble(relay, envelope_only) {
             Some(Trouble::Refuse(phase, reply)) => outcome = Outcome::Refused(phase, reply),
             Some(Trouble::Cut(phase)) => outcome = Outcome::Cut(phase),
+            // RFC 5321 section 4.5.3.2: nobody waits longer for the reply to RCPT.
+            Some(Trouble::Slow(ms)) if ms >= 300_000 => {
+                (wait, outcome) = (after + 300_000, Outcome::Cut(Phase::RcptTo));
+            }
             Some(Trouble::Slow(ms)) => wait += ms,
             Some(_) | None => {}
         }

@@ -280,11 +280,11 @@ impl Sim {
         self.start().await;
     }
 
-    /// SIGSTOP for a while; another node takes the lanes if that is longer than their lease.
+    /// SIGSTOP for a while; another node takes the lanes if that is longer than their lease, and it is told to hold them.
     pub fn freeze(&mut self, ms: i64, other_holds_ms: i64) {
         self.frozen_until = self.frozen_until.max(self.now().plus_ms(ms));
         let lease = i64::try_from(self.settings.lease.as_millis()).unwrap();
-        if ms > lease {
+        if ms > lease && other_holds_ms > 0 {
             self.after(lease + 1, Happening::OtherTakes(other_holds_ms));
         }
     }
