@@ -1,10 +1,18 @@
-//! What comes back, read as facts: the meaning of SMTP replies.
+//! What comes back, read as facts: the meaning of SMTP replies, of bounces, complaints and automatic answers.
 //!
 //! `delivery` asks for every reply that it cannot go on with, `feedback` for those quoted in bounces; both get the
 //! same answer from the same table. Pure: no I/O, no clock. What always holds: a reply before MAIL FROM never
-//! concerns a message, what is ours to fix never has scope `Recipient`, and no text makes the reader panic.
+//! concerns a message, what is ours to fix never has scope `Recipient`, ordinary mail yields no report, and no
+//! text makes a reader panic.
 
+mod read;
+mod reading;
 mod reply;
 mod rules;
 
+pub use read::read;
+pub use reading::{
+    Action, Confidence, FeedbackType, Finding, MAX_DIAGNOSTIC, MAX_REFERENCES, MAX_REPORTS,
+    MAX_VALUE, Reading, References, Report,
+};
 pub use reply::classify_reply;
