@@ -26,10 +26,7 @@ pub fn read(mail: &[u8]) -> Reading {
         let Some(report) = current.as_mut() else { continue };
         match name.to_ascii_lowercase().as_str() {
             "action" if value.eq_ignore_ascii_case("failed") => {
-                report.action = Some(Action::Failed)
-            }
-            "action" if value.eq_ignore_ascii_case("delayed") => {
-                report.action = Some(Action::Delayed)
+                report.action = Some(Action::Failed);
             }
             "status" => {
                 report.status = Some(value.to_owned());
@@ -49,6 +46,7 @@ pub fn read(mail: &[u8]) -> Reading {
 fn empty(address: &str) -> Report {
     Report {
         recipient: Some(address.to_owned()),
+        aliases: Vec::new(),
         action: None,
         status: None,
         code: None,

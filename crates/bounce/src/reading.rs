@@ -33,6 +33,9 @@ pub struct Reading {
 pub struct Report {
     /// Its address as text; `None` when it was redacted or not told.
     pub recipient: Option<String>,
+    /// Other addresses that the report gives for the same recipient: the one that was first mailed
+    /// (`Original-Recipient`), the one it was expanded from or forwarded to.
+    pub aliases: Vec<String>,
     /// What the reporter did.
     pub action: Option<Action>,
     /// Enhanced status like `5.1.1`: the better of the status field and what the diagnostic says.

@@ -86,15 +86,21 @@ pub enum Reason {
     Complaint,
     /// The person asked to be left out.
     OptOut,
+    /// A report that SPF, DKIM or DMARC failed for mail of our domain; for the domain's owner, never the contact's.
+    AuthReport,
+    /// A feedback report: the person says that it is no spam.
+    NotSpam,
     /// An automatic answer.
     AutoReply,
+    /// A notice that the mail arrived.
+    Delivered,
     /// Not understood.
     Unknown,
 }
 
 impl Reason {
     /// All reasons, with the names that labels and tables use: those that serde writes.
-    const NAMES: [(Self, &'static str); 32] = [
+    const NAMES: [(Self, &'static str); 35] = [
         (Self::BadMailbox, "bad_mailbox"),
         (Self::BadDomain, "bad_domain"),
         (Self::NoMailService, "no_mail_service"),
@@ -125,7 +131,10 @@ impl Reason {
         (Self::NeedsSmtputf8, "needs_smtputf8"),
         (Self::Complaint, "complaint"),
         (Self::OptOut, "opt_out"),
+        (Self::AuthReport, "auth_report"),
+        (Self::NotSpam, "not_spam"),
         (Self::AutoReply, "auto_reply"),
+        (Self::Delivered, "delivered"),
         (Self::Unknown, "unknown"),
     ];
 
