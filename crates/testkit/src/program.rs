@@ -28,6 +28,11 @@ pub(crate) fn unprivileged(names: &[&str]) -> Option<Account> {
     names.iter().find_map(|name| account(&passwd, name))
 }
 
+/// An account of the system by its name.
+pub(crate) fn named(name: &str) -> Option<Account> {
+    account(&std::fs::read_to_string("/etc/passwd").unwrap_or_default(), name)
+}
+
 /// One account of a passwd file: `name:password:uid:gid:...`.
 fn account(passwd: &str, name: &str) -> Option<Account> {
     let mut fields = passwd

@@ -22,6 +22,21 @@ const REQUIREMENTS: &[Requirement] = &[
         why: "smtp-sink and smtp-source, an SMTP server and client of other people",
     },
     Requirement {
+        package: "dovecot-imapd",
+        probe: "PATH=$PATH:/usr/sbin; command -v dovecot && ls /usr/lib/dovecot/imap",
+        why: "IMAP of other people",
+    },
+    Requirement {
+        package: "dovecot-pop3d",
+        probe: "ls /usr/lib/dovecot/pop3",
+        why: "POP3 of other people",
+    },
+    Requirement {
+        package: "dovecot-lmtpd",
+        probe: "ls /usr/lib/dovecot/lmtp",
+        why: "LMTP of other people, through which mail gets into their mailboxes",
+    },
+    Requirement {
         package: "python3-dkim",
         probe: "/usr/bin/python3 -c 'import dkim' || python3 -c 'import dkim'",
         why: "a DKIM verifier of other people",

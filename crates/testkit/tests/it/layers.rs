@@ -48,6 +48,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     // delivery: mail-send's EHLO answer is smtp-proto's type.
     ("smtp-proto", &["postroad-smtpd", "postroad-delivery"]),
     ("mail-send", &["postroad-delivery"]),
+    ("async-imap", &["postroad-mailbox"]),
     ("governor", &["postroad-delivery"]),
     ("csv", &["postroad-import"]),
     ("encoding_rs", &["postroad-import"]),

@@ -1,0 +1,66 @@
+//! What is searched for, in IMAP's words (RFC 3501 section 6.4.4).
+//!
+//! Written by `Imap::search`. What must always hold: no text given here can end its string or the command.
+
+/// Which messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Query {
+    /// From this UID on.
+    From(u32),
+    /// That came on this day or later: day, month (1 to 12), year.
+    Since(u8, u8, i16),
+    /// With this text in this header field, from this UID on (a substring: look again at what is found).
+    Header {
+        /// The field's name.
+        name: String,
+        /// The text.
+        text: String,
+        /// The first UID.
+        from: u32,
+    },
+}
+
+/// The criteria of UID SEARCH.
+pub(crate) fn words(query: &Query) -> String {
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    match query {
+        Query::From(uid) => format!("UID {uid}:*"),
+        Query::Since(day, month, year) => {
+            let month = MONTHS.get(usize::from(*month).wrapping_sub(1)).unwrap_or(&"Jan");
+            format!("SINCE {day}-{month}-{year:04}")
+        }
+        Query::Header { name, text, from } => {
+            format!("UID {from}:* HEADER {} {}", quoted(name), quoted(text))
+        }
+    }
+}
+
+/// A quoted string (RFC 3501 section 9): what cannot stand in one is left out.
+fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars().filter(|c| c.is_ascii() && !c.is_ascii_control()) {
+        if matches!(c, '"' | '\\') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out.push('"');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_are_written_as_imap_wants_them() {
+        let check = |query: Query, expected: &str| assert_eq!(words(&query), expected);
+        check(Query::From(7), "UID 7:*");
+        check(Query::Since(1, 2, 2026), "SINCE 1-Feb-2026");
+        check(Query::Since(1, 0, 2026), "SINCE 1-Jan-2026");
+        let header =
+            |text: &str| Query::Header { name: "X-Ref".into(), text: text.into(), from: 1 };
+        check(header("a\"b\\c\r\nA1 DELETE"), r#"UID 1:* HEADER "X-Ref" "a\"b\\cA1 DELETE""#);
+    }
+}
