@@ -5,6 +5,7 @@
 //! It does not retry: callers know what may be repeated (`Error::is_conflict`, `Error::is_transient`).
 
 use crate::sql::{Statement, sql};
+use crate::writer::{Kept, Writer};
 use crate::{Error, Result};
 use postroad_model::token::TokenKeys;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
@@ -53,8 +54,8 @@ pub struct StoreSettings {
 }
 
 pub(crate) enum Backend {
-    Sqlite { write: SqlitePool, read: SqlitePool, path: PathBuf },
-    Postgres { pool: PgPool },
+    Sqlite { write: Writer, read: SqlitePool, path: PathBuf },
+    Postgres { pool: PgPool, kept: Kept },
 }
 
 /// Durable state. Cheap to share behind an `Arc`.
@@ -73,8 +74,8 @@ macro_rules! tx {
         match &store.backend {
             $crate::backend::Backend::Sqlite { write, .. } => {
                 let $e = $crate::Engine::Sqlite;
-                let mut tx = write
-                    .begin_with("BEGIN IMMEDIATE")
+                let mut turn = write.turn().await?;
+                let mut tx = sqlx::Connection::begin_with(&mut *turn, "BEGIN IMMEDIATE")
                     .await
                     .map_err(|source| $crate::Error::Statement { what: "begin", source })?;
                 let result = {
@@ -83,7 +84,7 @@ macro_rules! tx {
                 };
                 $crate::backend::finish!(store, tx, result)
             }
-            $crate::backend::Backend::Postgres { pool } => {
+            $crate::backend::Backend::Postgres { pool, .. } => {
                 let $e = $crate::Engine::Postgres;
                 let mut tx = pool
                     .begin()
@@ -134,7 +135,7 @@ macro_rules! read {
                 let $c = &mut *connection;
                 async { $body }.await
             }
-            $crate::backend::Backend::Postgres { pool } => {
+            $crate::backend::Backend::Postgres { pool, .. } => {
                 let $e = $crate::Engine::Postgres;
                 let mut connection = pool
                     .acquire()
@@ -209,16 +210,19 @@ impl Store {
                 read.close().await;
                 write.close().await;
             }
-            Backend::Postgres { pool } => pool.close().await,
+            Backend::Postgres { pool, kept } => {
+                kept.close().await;
+                pool.close().await;
+            }
         }
     }
 
     async fn migrate(&self) -> Result<()> {
         match &self.backend {
             Backend::Sqlite { write, .. } => {
-                sqlx::migrate!("../../migrations/sqlite").run(write).await
+                sqlx::migrate!("../../migrations/sqlite").run(&mut *write.turn().await?).await
             }
-            Backend::Postgres { pool } => {
+            Backend::Postgres { pool, .. } => {
                 sqlx::migrate!("../../migrations/postgres").run(pool).await
             }
         }
@@ -277,13 +281,11 @@ async fn open_sqlite(path: &str, readers: u32) -> Result<Backend> {
         .pragma("cache_size", "-16000")
         .pragma("temp_store", "memory")
         .optimize_on_close(true, None);
-    let write = SqlitePoolOptions::new()
-        .max_connections(1)
-        .connect_with(options.clone())
-        .await
-        .map_err(open)?;
+    let write = Writer::open(&options).await.map_err(open)?;
     let read = SqlitePoolOptions::new()
         .max_connections(readers.max(1))
+        // A connection to a file does not go stale.
+        .test_before_acquire(false)
         .connect_lazy_with(options.pragma("query_only", "on"));
     Ok(Backend::Sqlite { write, read, path: PathBuf::from(path) })
 }
@@ -302,7 +304,7 @@ async fn open_postgres(url: &str, connections: u32) -> Result<Backend> {
     let pool = PgPoolOptions::new()
         .max_connections(connections.max(4))
         .acquire_timeout(Duration::from_secs(30))
-        .connect_with(options)
+        .connect_with(options.clone())
         .await
         .map_err(open)?;
     let setting: String =
@@ -310,7 +312,7 @@ async fn open_postgres(url: &str, connections: u32) -> Result<Backend> {
     if setting == "off" {
         return Err(Error::NotDurable(setting));
     }
-    Ok(Backend::Postgres { pool })
+    Ok(Backend::Postgres { pool, kept: Kept::new(options) })
 }
 
 /// The address as it may be shown.

@@ -36,6 +36,7 @@ mod views;
 mod write_lines;
 #[cfg(test)]
 mod write_tests;
+mod writer;
 mod writes;
 
 pub use audience::{Candidate, LeftOut, RankRange, SLICE, Staged, Standing};

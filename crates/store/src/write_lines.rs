@@ -99,7 +99,7 @@ fn settle_line(s: &Settlement) -> SettleLine<'_> {
     line
 }
 
-pub(crate) fn json<T: Serialize>(lines: &[T]) -> Result<String> {
+pub(crate) fn json<T: Serialize + ?Sized>(lines: &T) -> Result<String> {
     serde_json::to_string(lines).map_err(|source| Error::Json { what: "a batch of writes", source })
 }
 

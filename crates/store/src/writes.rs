@@ -4,12 +4,13 @@
 //! commit runs. A batch is one transaction: W3 first, then W2, each one statement over a JSON batch. What must
 //! always hold: an intent is granted only while the row's token, the lane's epoch and lease and the campaign
 //! allow it; an outcome moves only a row that still has the token; what a stale token brings is evidence and
-//! moves only a row that is Unknown since that same attempt.
+//! moves only a row that is Unknown since that same attempt. `writer` is the usual way of a batch.
 
-use crate::backend::{Named, tx};
-use crate::counters::{Delta, TALLY_DEFERRED, add_counters};
+use crate::backend::{Backend, Named, tx};
+use crate::counters::{self, Delta, TALLY_DEFERRED, add_counters};
 use crate::sql::sql;
 use crate::write_lines::{SettleLine, attempts, intent_lines, json, settle_lines};
+use crate::writer::{Call, NotCalled};
 use crate::{Engine, Error, Result, Store};
 use postroad_model::delivery::{DeliveryState, Detail, Role};
 use postroad_model::{CampaignId, DeliveryId, Epoch, LeaseToken, RelayId, Reply, Timestamp};
@@ -276,42 +277,30 @@ macro_rules! settle {
     }};
 }
 
-/// Applies one statement to a whole batch of lines; ends the transaction unless every line moved its row.
-macro_rules! all_move {
-    ($c:expr, $e:expr, $statement:expr, $lines:expr, $now:expr) => {{
-        let moved = sqlx::query(counting($statement.of($e)))
-            .bind(json($lines)?)
-            .bind($now.0)
-            .execute(&mut *$c)
-            .await
-            .named(&$statement)?
-            .rows_affected();
-        if moved != $lines.len() as u64 {
-            return Err(Ended::Uneven);
-        }
-    }};
-}
-
-/// The statement without the rows that it would tell.
-fn counting(statement: &'static str) -> &'static str {
-    statement.split_once("RETURNING").map_or(statement, |(counting, _)| counting)
-}
-
-/// The end of a transaction that expected every row to move.
-enum Ended {
-    Uneven,
-    Failed(Error),
-}
-
-impl From<Error> for Ended {
-    fn from(error: Error) -> Self {
-        Self::Failed(error)
-    }
-}
-
 fn intended(intent: &Intent) -> Delta {
     let c = &intent.claim;
     Delta::moved(c.campaign, c.role, c.relay, DeliveryState::Leased, DeliveryState::Sending)
+}
+
+fn procedure_call(batch: &WriteBatch, now: Timestamp) -> Result<Call> {
+    let lines = intent_lines(batch);
+    let lanes: BTreeSet<i64> = lines.iter().map(|l| l.r).collect();
+    let deltas: Vec<Delta> = batch
+        .settlements
+        .iter()
+        .map(Settlement::moves)
+        .chain(batch.intents.iter().map(intended))
+        .collect();
+    Ok(Call {
+        settles: json(&settle_lines(batch))?,
+        records: json(&attempts(&batch.settlements))?,
+        intents: json(&lines)?,
+        lanes: json(&lanes)?,
+        counts: counters::batch(&deltas).unwrap_or_else(|| "[]".to_owned()),
+        n_settles: batch.settlements.len() as i64,
+        n_intents: batch.intents.len() as i64,
+        at: now.0,
+    })
 }
 
 impl Store {
@@ -326,39 +315,31 @@ impl Store {
         if batch.settlements.iter().all(is_plain) {
             match self.write_counted(batch, now).await {
                 Ok(answer) => return Ok(answer),
-                Err(Ended::Failed(error)) => return Err(error),
-                Err(Ended::Uneven) => {}
+                Err(NotCalled::Failed(error)) => return Err(error),
+                Err(NotCalled::Uneven) => {}
             }
         }
         self.write_told(batch, now).await
     }
 
-    /// The usual batch: every row is what its connection believes, so that a count tells all. Rows that would come
-    /// back one by one cost more than writing them. `Uneven`: one is not, and nothing is written.
+    /// The usual batch: every row is what its connection believes, so that a count tells all, and one call of the
+    /// session's procedure writes it.
     async fn write_counted(
         &self,
         batch: &WriteBatch,
         now: Timestamp,
-    ) -> std::result::Result<WriteAnswer, Ended> {
-        tx!(self, |c, e| {
-            let mut deltas: Vec<Delta> =
-                Vec::with_capacity(batch.settlements.len() + batch.intents.len());
-            if !batch.settlements.is_empty() {
-                all_move!(c, e, WRITE_SETTLES, &settle_lines(batch), now);
-                record!(c, e, batch, now);
-                deltas.extend(batch.settlements.iter().map(Settlement::moves));
+    ) -> std::result::Result<WriteAnswer, NotCalled> {
+        let call = procedure_call(batch, now).map_err(NotCalled::Failed)?;
+        self.before_commit().await;
+        match &self.backend {
+            Backend::Sqlite { write, .. } => {
+                write.turn().await.map_err(NotCalled::Failed)?.call(&call).await?;
             }
-            if !batch.intents.is_empty() {
-                let lines = intent_lines(batch);
-                lock_lanes!(c, e, lines);
-                all_move!(c, e, WRITE_INTENTS, &lines, now);
-                deltas.extend(batch.intents.iter().map(intended));
-            }
-            add_counters!(c, e, deltas);
-            Ok(WriteAnswer {
-                granted: batch.intents.iter().map(|i| i.claim.id).collect(),
-                moved: batch.settlements.iter().map(|s| (s.claim.id, s.settled.state())).collect(),
-            })
+            Backend::Postgres { kept, .. } => kept.call(&call).await?,
+        }
+        Ok(WriteAnswer {
+            granted: batch.intents.iter().map(|i| i.claim.id).collect(),
+            moved: batch.settlements.iter().map(|s| (s.claim.id, s.settled.state())).collect(),
         })
     }
 

@@ -142,7 +142,7 @@ fn nightly() -> Result<()> {
     parts.push(Part::time("heart", || heart(&kills)));
     let mut summary = cargo_test::Summary::default();
     parts.push(Part::time("properties", || {
-        summary = cargo_test::run_with(&[], &[("PROPTEST_CASES", "10000")])?;
+        summary = cargo_test::run_with(&[], &[("PROPTEST_CASES", "10000"), ("SIM_SEEDS", "5000")])?;
         summary.clone().into_result()
     }));
     finish(&parts, &summary)

@@ -1,0 +1,248 @@
+//! The sessions that write: SQLite's one writing connection, and PostgreSQL's kept session for W2 and W3.
+//!
+//! Under `backend` and `writes`. A pool asks a connection whether it lives before and after each use, and a
+//! transaction of five statements crosses five times to the database and back; with 20 connections waiting for their
+//! permits that was most of a commit's time. So W2 and W3 are one call of a procedure that lives only in the session
+//! (a temporary trigger on SQLite, a temporary function on PostgreSQL), made from the very statements that
+//! `Store::write` runs one by one where it must tell rows apart. The call is a transaction of its own. What must always
+//! hold: it writes all of a batch, or nothing and says that the batch is uneven.
+
+use crate::counters::COUNTERS_ADD;
+use crate::writes::{WRITE_ATTEMPTS, WRITE_INTENTS, WRITE_LANES, WRITE_SETTLES};
+use crate::{Engine, Error, Result};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
+use std::ops::{Deref, DerefMut};
+use tokio::sync::{Mutex, MutexGuard};
+
+/// What the procedure raises when a row of the batch did not move.
+const UNEVEN: &str = "uneven batch";
+
+/// One batch for the procedure: JSON arrays, and how many rows the first and the third must move.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) settles: String,
+    pub(crate) records: String,
+    pub(crate) intents: String,
+    pub(crate) lanes: String,
+    pub(crate) counts: String,
+    pub(crate) n_settles: i64,
+    pub(crate) n_intents: i64,
+    pub(crate) at: i64,
+}
+
+/// How a call ended that changed nothing, or may have.
+#[derive(Debug)]
+pub(crate) enum NotCalled {
+    /// Some row did not move; nothing is written.
+    Uneven,
+    /// The database's error. Named `commit` where it is not known whether it happened.
+    Failed(Error),
+}
+
+fn failed(what: &'static str) -> impl Fn(sqlx::Error) -> Error {
+    move |source| Error::Statement { what, source }
+}
+
+/// SQLite's writing connection: one at a time, in the order in which they asked.
+pub(crate) struct Writer(Mutex<Option<Writing>>);
+
+struct Writing {
+    connection: SqliteConnection,
+    has_procedure: bool,
+}
+
+/// The right to write, until it is dropped.
+pub(crate) struct Turn<'a>(MutexGuard<'a, Option<Writing>>);
+
+impl Writer {
+    pub(crate) async fn open(options: &SqliteConnectOptions) -> sqlx::Result<Self> {
+        let connection = options.connect().await?;
+        Ok(Self(Mutex::new(Some(Writing { connection, has_procedure: false }))))
+    }
+
+    /// Waits for the connection.
+    ///
+    /// # Errors
+    /// After [`Writer::close`].
+    pub(crate) async fn turn(&self) -> Result<Turn<'_>> {
+        let guard = self.0.lock().await;
+        if guard.is_none() {
+            return Err(failed("begin")(sqlx::Error::PoolClosed));
+        }
+        Ok(Turn(guard))
+    }
+
+    pub(crate) async fn close(&self) {
+        if let Some(writing) = self.0.lock().await.take() {
+            // What is left in the WAL is read at the next start.
+            let _ = writing.connection.close().await;
+        }
+    }
+}
+
+impl Deref for Turn<'_> {
+    type Target = SqliteConnection;
+
+    fn deref(&self) -> &SqliteConnection {
+        &self.0.as_ref().expect("a turn is given only while the connection is there").connection
+    }
+}
+
+impl DerefMut for Turn<'_> {
+    fn deref_mut(&mut self) -> &mut SqliteConnection {
+        &mut self.0.as_mut().expect("a turn is given only while the connection is there").connection
+    }
+}
+
+impl Turn<'_> {
+    pub(crate) async fn call(mut self, call: &Call) -> std::result::Result<(), NotCalled> {
+        if !self.0.as_ref().is_some_and(|w| w.has_procedure) {
+            for part in [SQLITE_INPUT.to_owned(), sqlite_procedure()] {
+                sqlx::raw_sql(AssertSqlSafe(part))
+                    .execute(&mut *self)
+                    .await
+                    .map_err(|e| NotCalled::Failed(failed("write_procedure")(e)))?;
+            }
+            if let Some(writing) = self.0.as_mut() {
+                writing.has_procedure = true;
+            }
+        }
+        let done = sqlx::query(SQLITE_CALL)
+            .bind(&call.settles)
+            .bind(&call.records)
+            .bind(&call.intents)
+            .bind(&call.counts)
+            .bind(call.n_settles)
+            .bind(call.n_intents)
+            .bind(call.at)
+            .execute(&mut *self)
+            .await;
+        done.map(drop).map_err(not_called)
+    }
+}
+
+fn not_called(source: sqlx::Error) -> NotCalled {
+    if source.as_database_error().is_some_and(|e| e.message().contains(UNEVEN)) {
+        NotCalled::Uneven
+    } else {
+        NotCalled::Failed(failed("commit")(source))
+    }
+}
+
+/// PostgreSQL's session for the procedure; made when it is needed and again after a fault.
+pub(crate) struct Kept {
+    options: PgConnectOptions,
+    session: Mutex<Option<PgConnection>>,
+}
+
+impl Kept {
+    pub(crate) fn new(options: PgConnectOptions) -> Self {
+        Self { options, session: Mutex::new(None) }
+    }
+
+    pub(crate) async fn call(&self, call: &Call) -> std::result::Result<(), NotCalled> {
+        let mut guard = self.session.lock().await;
+        let mut session = match guard.take() {
+            Some(session) => session,
+            None => self.connect().await.map_err(NotCalled::Failed)?,
+        };
+        let done = sqlx::query(POSTGRES_CALL)
+            .bind(&call.settles)
+            .bind(&call.records)
+            .bind(&call.intents)
+            .bind(&call.lanes)
+            .bind(&call.counts)
+            .bind(call.n_settles)
+            .bind(call.n_intents)
+            .bind(call.at)
+            .execute(&mut session)
+            .await
+            .map(drop)
+            .map_err(not_called);
+        // A call that was cut off leaves its session behind: only an answered one is of further use.
+        if matches!(done, Ok(()) | Err(NotCalled::Uneven)) {
+            *guard = Some(session);
+        }
+        done
+    }
+
+    async fn connect(&self) -> Result<PgConnection> {
+        let mut session = self.options.connect().await.map_err(failed("acquire"))?;
+        sqlx::raw_sql(AssertSqlSafe(postgres_procedure()))
+            .execute(&mut session)
+            .await
+            .map_err(failed("write_procedure"))?;
+        Ok(session)
+    }
+
+    pub(crate) async fn close(&self) {
+        if let Some(session) = self.session.lock().await.take() {
+            // The server ends it anyway.
+            let _ = session.close().await;
+        }
+    }
+}
+
+const SQLITE_INPUT: &str =
+    "CREATE TEMP VIEW write_call AS SELECT '' AS settles, '' AS records, '' AS intents,
+    '' AS counts, 0 AS n_settles, 0 AS n_intents, 0 AS at";
+const SQLITE_CALL: &str =
+    "INSERT INTO temp.write_call (settles, records, intents, counts, n_settles, n_intents, at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)";
+const POSTGRES_CALL: &str = "SELECT pg_temp.write_call($1, $2, $3, $4, $5, $6, $7, $8)";
+
+/// A statement with the procedure's words for its parameters, without the rows that it would tell.
+fn body(engine: Engine, statement: crate::Statement, input: &str, at: &str) -> String {
+    let text = statement.of(engine);
+    let text = text.split_once("\nRETURNING").map_or(text, |(counting, _)| counting);
+    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("--")).collect();
+    lines.join("\n").replace("$1", input).replace("$2", at)
+}
+
+fn sqlite_procedure() -> String {
+    let part = |statement, input| body(Engine::Sqlite, statement, input, "NEW.at");
+    let (settles, records) =
+        (part(WRITE_SETTLES, "NEW.settles"), part(WRITE_ATTEMPTS, "NEW.records"));
+    let (intents, counts) = (part(WRITE_INTENTS, "NEW.intents"), part(COUNTERS_ADD, "NEW.counts"));
+    format!(
+        "CREATE TEMP TRIGGER write_called INSTEAD OF INSERT ON write_call BEGIN
+{settles};
+SELECT RAISE(ABORT, '{UNEVEN}') WHERE changes() <> NEW.n_settles;
+{records};
+{intents};
+SELECT RAISE(ABORT, '{UNEVEN}') WHERE changes() <> NEW.n_intents;
+{counts};
+END"
+    )
+}
+
+fn postgres_procedure() -> String {
+    let part = |statement, input| body(Engine::Postgres, statement, input, "p_at");
+    let (settles, records) = (part(WRITE_SETTLES, "p_settles"), part(WRITE_ATTEMPTS, "p_records"));
+    let (intents, counts) = (part(WRITE_INTENTS, "p_intents"), part(COUNTERS_ADD, "p_counts"));
+    let lanes = part(WRITE_LANES, "p_lanes").replacen("SELECT", "PERFORM", 1);
+    format!(
+        "CREATE FUNCTION pg_temp.write_call(p_settles text, p_records text, p_intents text, p_lanes text,
+    p_counts text, p_n_settles bigint, p_n_intents bigint, p_at bigint) RETURNS void LANGUAGE plpgsql AS $procedure$
+DECLARE
+    moved bigint;
+BEGIN
+    IF p_n_settles > 0 THEN
+        {settles};
+        GET DIAGNOSTICS moved = ROW_COUNT;
+        IF moved <> p_n_settles THEN RAISE EXCEPTION '{UNEVEN}'; END IF;
+        {records};
+    END IF;
+    IF p_n_intents > 0 THEN
+        {lanes};
+        {intents};
+        GET DIAGNOSTICS moved = ROW_COUNT;
+        IF moved <> p_n_intents THEN RAISE EXCEPTION '{UNEVEN}'; END IF;
+    END IF;
+    {counts};
+END
+$procedure$"
+    )
+}
