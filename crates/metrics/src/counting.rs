@@ -4,13 +4,17 @@
 //! Whoever starts to work on a campaign says so once with [`Metrics::campaign_started`]; a series that a later event
 //! makes by itself works too, but its first event is lost to `rate()`.
 
-use crate::labels::{ConnectionState, HttpRoute, MessageResult, ReplyClass};
+use crate::labels::{
+    ConnectionState, HttpRoute, MessageResult, PreflightCheck, ReplyClass, USUAL_BOUNCES,
+    bounce_kind,
+};
 use crate::names::{self, Definition, Kind};
+use crate::placement::{PlacementSnapshot, PlacementVecs};
 use crate::snapshot::SnapshotVecs;
 use crate::{Result, Snapshot};
 use postroad_model::MailboxProvider;
 use postroad_model::delivery::DeliveryState;
-use postroad_model::verdict::Reason;
+use postroad_model::verdict::{BounceKind, Reason};
 use prometheus::core::{Collector, MetricVec, MetricVecBuilder};
 use prometheus::{
     GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
@@ -18,6 +22,17 @@ use prometheus::{
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+/// A check of a sending domain that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preflight {
+    /// The domain, as the configuration has it.
+    pub domain: String,
+    /// What was checked.
+    pub check: PreflightCheck,
+    /// Whether all is well.
+    pub passed: bool,
+}
 
 /// The published numbers. One per process, shared behind an `Arc`.
 #[derive(Debug)]
@@ -29,8 +44,12 @@ pub struct Metrics {
     delivery_delay: HistogramVec,
     connections: IntGaugeVec,
     unsubscribes: IntCounterVec,
+    bounces: IntCounterVec,
+    complaints: IntCounterVec,
     http: IntCounterVec,
+    preflight: IntGaugeVec,
     gauges: SnapshotVecs,
+    placements: PlacementVecs,
     /// Campaigns that have series. Held while gauges are replaced or read, so that no scrape sees half of them.
     campaigns: Mutex<BTreeSet<String>>,
 }
@@ -47,8 +66,12 @@ impl Metrics {
             delivery_delay: histogram_vec(&registry, &names::DELIVERY_DELAY),
             connections: int_gauge_vec(&registry, &names::CONNECTIONS),
             unsubscribes: counter_vec(&registry, &names::UNSUBSCRIBES),
+            bounces: counter_vec(&registry, &names::BOUNCES),
+            complaints: counter_vec(&registry, &names::COMPLAINTS),
             http: counter_vec(&registry, &names::HTTP_REQUESTS),
+            preflight: int_gauge_vec(&registry, &names::PREFLIGHT),
             gauges: SnapshotVecs::new(&registry),
+            placements: PlacementVecs::new(&registry),
             campaigns: Mutex::new(BTreeSet::new()),
             registry,
         };
@@ -72,6 +95,11 @@ impl Metrics {
                 for result in MessageResult::ALL {
                     let labels = [campaign, relay, provider, result.as_str()];
                     self.messages.with_label_values(&labels);
+                }
+                self.complaints.with_label_values(&[campaign, relay, provider]);
+                for (kind, reason) in USUAL_BOUNCES {
+                    let (kind, reason) = (bounce_kind(kind), reason.as_str());
+                    self.bounces.with_label_values(&[campaign, relay, provider, kind, reason]);
                 }
             }
         }
@@ -145,6 +173,44 @@ impl Metrics {
         self.unsubscribes.with_label_values(&[campaign, provider.as_str()]).inc();
     }
 
+    /// Something came back about a delivery and was recorded: a bounce, a complaint, an automatic answer.
+    pub fn came_back(
+        &self,
+        campaign: &str,
+        relay: &str,
+        provider: MailboxProvider,
+        kind: BounceKind,
+        reason: Reason,
+    ) {
+        self.known().insert(campaign.to_owned());
+        let provider = provider.as_str();
+        if kind == BounceKind::Complaint {
+            self.complaints.with_label_values(&[campaign, relay, provider]).inc();
+        } else {
+            let labels = [campaign, relay, provider, bounce_kind(kind), reason.as_str()];
+            self.bounces.with_label_values(&labels).inc();
+        }
+    }
+
+    /// A seed mailbox could not be looked into.
+    pub fn seed_login_failed(&self, provider: MailboxProvider) {
+        self.placements.login_failed(provider);
+    }
+
+    /// A seed's copy arrived so long after a relay took it.
+    pub fn seed_arrived(&self, provider: MailboxProvider, after: Duration) {
+        self.placements.arrived(provider, after);
+    }
+
+    /// What the checks of the sending domains said last; domains that are not in it have no series.
+    pub fn preflight(&self, checks: &[Preflight]) {
+        self.preflight.reset();
+        for Preflight { domain, check, passed } in checks {
+            let labels = [domain, check.as_str()];
+            self.preflight.with_label_values(&labels).set(i64::from(*passed));
+        }
+    }
+
     /// An HTTP request was answered.
     pub fn http_request(&self, route: HttpRoute, status: u16) {
         let class = ReplyClass::of_code(status).as_str();
@@ -159,6 +225,9 @@ impl Metrics {
         for gone in known.difference(&alive) {
             forget(&self.messages, gone);
             forget(&self.unsubscribes, gone);
+            forget(&self.bounces, gone);
+            forget(&self.complaints, gone);
+            self.placements.forget(gone);
         }
         for new in alive.difference(&known) {
             self.make_unsubscribes(new);
@@ -166,10 +235,18 @@ impl Metrics {
         *known = alive;
     }
 
+    /// Replaces all gauges about seed mailboxes. Campaigns that the snapshot before it did not have are left out: their
+    /// series would outlive them.
+    pub fn set_placements(&self, placements: &PlacementSnapshot) {
+        let known = self.known();
+        self.placements.set(placements, &known);
+    }
+
     /// The database did not answer: gauges from it are shown no more, rather than old ones.
     pub fn snapshot_failed(&self) {
         let _known = self.known();
         self.gauges.clear();
+        self.placements.clear();
     }
 
     /// Everything in Prometheus' text format.
@@ -194,7 +271,7 @@ impl Metrics {
 }
 
 /// Removes all series of a campaign.
-fn forget<B: MetricVecBuilder>(vec: &MetricVec<B>, campaign: &str) {
+pub(crate) fn forget<B: MetricVecBuilder>(vec: &MetricVec<B>, campaign: &str) {
     for family in vec.collect() {
         for metric in family.get_metric() {
             let labels: HashMap<&str, &str> =
@@ -233,7 +310,7 @@ pub(crate) fn gauge_vec(registry: &Registry, d: &Definition) -> GaugeVec {
     register(registry, GaugeVec::new(opts(d), d.labels).expect(VALID))
 }
 
-fn histogram_vec(registry: &Registry, d: &Definition) -> HistogramVec {
+pub(crate) fn histogram_vec(registry: &Registry, d: &Definition) -> HistogramVec {
     let buckets = match d.kind {
         Kind::Histogram(buckets) => buckets.to_vec(),
         Kind::Counter | Kind::Gauge => Vec::new(),

@@ -4,7 +4,7 @@
 //! names. Anything that a stranger could choose (addresses, domains, reply texts) is never a label.
 
 use postroad_model::delivery::DeliveryState;
-use postroad_model::verdict::Reason;
+use postroad_model::verdict::{BounceKind, Reason};
 
 /// What became of a message: the states in which a delivery ends, and the deferral that brings it back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,6 +187,122 @@ pub fn pause_reason(by: &str, reason: &str) -> &'static str {
     Reason::from_name(&word.to_ascii_lowercase()).map_or("other", Reason::as_str)
 }
 
+/// What a brake is labelled as set by.
+#[must_use]
+pub fn brake_setter(by: &str) -> &'static str {
+    ["delivery", "feedback", "placement", "operator"]
+        .into_iter()
+        .find(|known| *known == by)
+        .unwrap_or("other")
+}
+
+/// The label of a kind of what came back.
+#[must_use]
+pub fn bounce_kind(kind: BounceKind) -> &'static str {
+    match kind {
+        BounceKind::Hard => "hard",
+        BounceKind::Soft => "soft",
+        BounceKind::Block => "block",
+        BounceKind::Complaint => "complaint",
+        BounceKind::AutoReply => "autoreply",
+        BounceKind::Other => "other",
+    }
+}
+
+/// The kinds that a campaign's counters have from its start, each with its usual reason.
+pub(crate) const USUAL_BOUNCES: [(BounceKind, Reason); 3] = [
+    (BounceKind::Hard, Reason::BadMailbox),
+    (BounceKind::Soft, Reason::MailboxFull),
+    (BounceKind::Block, Reason::ReputationBlock),
+];
+
+/// How the receiving side looks for the sender's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AuthMethod {
+    /// Which addresses may send for the envelope's domain.
+    Spf,
+    /// A signature of a domain (RFC 6376).
+    Dkim,
+    /// One of both, in alignment with From (RFC 7489).
+    Dmarc,
+}
+
+impl AuthMethod {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Spf, Self::Dkim, Self::Dmarc];
+
+    /// The label.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Spf => "spf",
+            Self::Dkim => "dkim",
+            Self::Dmarc => "dmarc",
+        }
+    }
+}
+
+/// What a mailbox provider's Authentication-Results say of a method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AuthResult {
+    /// It passed.
+    Pass,
+    /// It failed, softly or not.
+    Fail,
+    /// There was nothing to judge.
+    None,
+    /// Anything else, trouble at their side among it.
+    Other,
+}
+
+impl AuthResult {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Pass, Self::Fail, Self::None, Self::Other];
+
+    /// The label.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::None => "none",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// What is looked at before a sending domain is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PreflightCheck {
+    /// The SPF record covers the envelope domain's relays.
+    Spf,
+    /// The DKIM key is published and is ours.
+    Dkim,
+    /// There is a DMARC record.
+    Dmarc,
+    /// The bounce domain has a mail host.
+    Mx,
+    /// The relay's address has a name that leads back to it.
+    Ptr,
+}
+
+impl PreflightCheck {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Spf, Self::Dkim, Self::Dmarc, Self::Mx, Self::Ptr];
+
+    /// The label.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Spf => "spf",
+            Self::Dkim => "dkim",
+            Self::Dmarc => "dmarc",
+            Self::Mx => "mx",
+            Self::Ptr => "ptr",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,6 +313,12 @@ mod tests {
             let label = MessageResult::of(state).map(MessageResult::as_str);
             assert_eq!(label, (!state.is_open()).then(|| state.as_str()));
         }
+    }
+
+    #[test]
+    fn who_set_a_brake_is_labelled_from_a_closed_list() {
+        assert_eq!(brake_setter("feedback"), "feedback");
+        assert_eq!(brake_setter("anna@example.com"), "other");
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Every number that Postroad publishes, for Prometheus.
 //!
 //! Delivery and web count through the typed methods of [`Metrics`]; before each scrape web hands over a [`Snapshot`] of
-//! what the database says (recipients by state, queues, quota, lanes) and asks for the text. Names, help texts and
+//! what the database says (recipients by state, queues, quota, lanes), with a [`PlacementSnapshot`] of where the seeds'
+//! copies landed, and asks for the text. Names, help texts and
 //! label values stand in `names.rs` alone.
 //!
 //! What must always hold: no address, domain of a recipient, reply text or token is a label; every label but the
@@ -14,11 +15,18 @@
 mod counting;
 mod labels;
 pub mod names;
+mod placement;
 mod snapshot;
 
-pub use counting::Metrics;
-pub use labels::{ConnectionState, HttpRoute, MessageResult, ReplyClass, pause_reason};
-pub use snapshot::{CampaignGauges, LaneGauges, QuotaGauges, Snapshot};
+pub use counting::{Metrics, Preflight};
+pub use labels::{
+    AuthMethod, AuthResult, ConnectionState, HttpRoute, MessageResult, PreflightCheck, ReplyClass,
+    bounce_kind, brake_setter, pause_reason,
+};
+pub use placement::{CampaignPlacement, PlacementCell, PlacementSnapshot, SeedMailbox};
+pub use snapshot::{
+    BrakeGauges, CampaignGauges, FeedbackGauges, LaneGauges, QuotaGauges, Snapshot,
+};
 
 /// Why the numbers cannot be rendered.
 #[derive(Debug, thiserror::Error)]

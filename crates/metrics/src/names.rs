@@ -2,7 +2,7 @@
 //!
 //! Conventions are those of Prometheus: base units, `_total` for counters, no unit abbreviated. The labels'
 //! values are told in the comment above each name; where a comment says `closed`, `labels.rs` lists them. The
-//! user's guide (docs/guide/serve.md) has the same table, and a test compares them.
+//! user's guide (docs/guide/serve.md) has the same tables, and a test compares them.
 
 /// What kind of number it is.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -92,6 +92,32 @@ pub const UNSUBSCRIBES: Definition = counter(
     "People who left a list through a campaign's link or their mail program's button.",
     &["campaign", "provider"],
 );
+/// campaign, relay: their names; provider, kind: closed (`BounceKind` but complaint); reason: closed (`Reason`). The
+/// usual reason of each kind is made with the campaign, others when first seen.
+pub const BOUNCES: Definition = counter(
+    "postroad_bounces_total",
+    "What came back and was recorded, by kind and reason; complaints are counted apart.",
+    &["campaign", "relay", "provider", "kind", "reason"],
+);
+/// campaign, relay: their names; provider: closed.
+pub const COMPLAINTS: Definition = counter(
+    "postroad_complaints_total",
+    "People who called a campaign's message spam, as feedback reports say.",
+    &["campaign", "relay", "provider"],
+);
+/// provider: closed.
+pub const SEED_LOGINS_FAILED: Definition = counter(
+    "postroad_seed_logins_failed_total",
+    "Looks into a seed mailbox that failed, mostly at the login.",
+    &["provider"],
+);
+/// provider: closed.
+pub const SEED_ARRIVAL: Definition = Definition {
+    name: "postroad_seed_arrival_seconds",
+    help: "Time from a relay's acceptance of a seed's copy to its arrival in the mailbox.",
+    labels: &["provider"],
+    kind: Kind::Histogram(WAIT),
+};
 /// route: closed (`HttpRoute`); class: closed (2xx to 5xx).
 pub const HTTP_REQUESTS: Definition = counter(
     "postroad_http_requests_total",
@@ -130,6 +156,39 @@ pub const QUEUE_OLDEST_AGE: Definition = gauge(
     "postroad_queue_oldest_age_seconds",
     "How long the oldest deferred message has been due for another try; 0 when none is due.",
     &["campaign"],
+);
+/// campaign, relay: their names; provider: closed; kind: closed (`BounceKind`); reason: closed (`Reason`).
+pub const CAMPAIGN_FEEDBACK: Definition = gauge(
+    "postroad_campaign_feedback",
+    "What came back about a campaign's messages, by kind and reason: bounces, complaints, automatic answers.",
+    &["campaign", "relay", "provider", "kind", "reason"],
+);
+/// campaign: its name.
+pub const CAMPAIGN_IMBALANCE: Definition = gauge(
+    "postroad_campaign_imbalance",
+    "Recipients in the frozen audience less the sum of the states; anything but 0 is a fault of the program.",
+    &["campaign"],
+);
+/// relay: its name or `all`; provider: closed or `all`; by: closed (`brake_setter`); reason: closed (as pauses).
+pub const BRAKE_ACTIVE: Definition = gauge(
+    "postroad_brake_active",
+    "1 while a brake stands on a relay, a mailbox provider or both; absent otherwise.",
+    &["relay", "provider", "by", "reason"],
+);
+/// No labels.
+pub const NODES_ALIVE: Definition =
+    gauge("postroad_nodes_alive", "Nodes whose heartbeat is fresh and that did not stop.", &[]);
+/// domain: a sending domain of the configuration; check: closed (`PreflightCheck`).
+pub const PREFLIGHT: Definition = gauge(
+    "postroad_preflight_check",
+    "1 when a check of a sending domain passed, 0 when it failed; absent when it was not made.",
+    &["domain", "check"],
+);
+/// No labels.
+pub const SNAPSHOT_DURATION: Definition = gauge(
+    "postroad_snapshot_duration_seconds",
+    "How long the database took for the gauges of this scrape.",
+    &[],
 );
 /// relay: its name, or `group:NAME` for relays that share an account; limit: its name; window: `24h`, `day in UTC`, ...
 pub const QUOTA_LIMIT: Definition = gauge(
@@ -171,6 +230,87 @@ pub const SNAPSHOT_SUCCESS: Definition = gauge(
 pub const BUILD_INFO: Definition =
     gauge("postroad_build_info", "The running program.", &["version"]);
 
+// Read from the database too: where the copies for seed mailboxes landed.
+
+/// campaign, relay: their names; provider: closed; placement: closed (`Placement`).
+pub const SEED_PLACEMENTS: Definition = gauge(
+    "postroad_seed_placements",
+    "Copies of a campaign for seed mailboxes, by where they are; promotions stands for all tabs but the first.",
+    &["campaign", "relay", "provider", "placement"],
+);
+/// campaign: its name; relay: its name or `all`; provider: closed or `all`.
+pub const INBOX_RATIO: Definition = gauge(
+    "postroad_inbox_ratio",
+    "Estimated inbox rate: inbox with its tabs / (those, spam and missing); with all and all, weighted by the audience's providers.",
+    &["campaign", "relay", "provider"],
+);
+/// As `INBOX_RATIO`.
+pub const INBOX_RATIO_LOWER: Definition = gauge(
+    "postroad_inbox_ratio_lower",
+    "Lower end of the inbox rate's 95 % interval.",
+    &["campaign", "relay", "provider"],
+);
+/// As `INBOX_RATIO`.
+pub const INBOX_RATIO_UPPER: Definition = gauge(
+    "postroad_inbox_ratio_upper",
+    "Upper end of the inbox rate's 95 % interval.",
+    &["campaign", "relay", "provider"],
+);
+/// As `INBOX_RATIO`.
+pub const INBOX_SAMPLES: Definition = gauge(
+    "postroad_inbox_samples",
+    "Copies that the inbox rate rests on: inbox with its tabs, spam and missing.",
+    &["campaign", "relay", "provider"],
+);
+/// campaign: its name.
+pub const INBOX_TARGET: Definition = gauge(
+    "postroad_inbox_target_ratio",
+    "The inbox rate that the operator wants at least.",
+    &["campaign"],
+);
+/// relay: its name or `all`; provider: closed or `all`.
+pub const INBOX_POOLED_RATIO: Definition = gauge(
+    "postroad_inbox_pooled_ratio",
+    "Estimated inbox rate over the last campaigns together.",
+    &["relay", "provider"],
+);
+/// As `INBOX_POOLED_RATIO`.
+pub const INBOX_POOLED_LOWER: Definition = gauge(
+    "postroad_inbox_pooled_ratio_lower",
+    "Lower end of the 95 % interval of the inbox rate over the last campaigns.",
+    &["relay", "provider"],
+);
+/// As `INBOX_POOLED_RATIO`.
+pub const INBOX_POOLED_UPPER: Definition = gauge(
+    "postroad_inbox_pooled_ratio_upper",
+    "Upper end of the 95 % interval of the inbox rate over the last campaigns.",
+    &["relay", "provider"],
+);
+/// As `INBOX_POOLED_RATIO`.
+pub const INBOX_POOLED_SAMPLES: Definition = gauge(
+    "postroad_inbox_pooled_samples",
+    "Copies that the inbox rate over the last campaigns rests on.",
+    &["relay", "provider"],
+);
+/// campaign, relay: their names; provider: closed. Always 1.
+pub const SEED_UNCOVERED: Definition = gauge(
+    "postroad_seed_uncovered",
+    "1 for a relay and mailbox provider of a campaign that no seed looks at.",
+    &["campaign", "relay", "provider"],
+);
+/// campaign: its name; provider: closed; method: closed (`AuthMethod`); result: closed (`AuthResult`).
+pub const SEED_AUTHENTICATION: Definition = gauge(
+    "postroad_seed_authentication",
+    "Copies in seed mailboxes by what the mailbox provider said of their SPF, DKIM and DMARC.",
+    &["campaign", "provider", "method", "result"],
+);
+/// provider: closed.
+pub const SEED_CHECK_AGE: Definition = gauge(
+    "postroad_seed_check_age_seconds",
+    "How long ago the longest unseen seed mailbox of a provider was looked into.",
+    &["provider"],
+);
+
 /// All of them.
 pub const ALL: &[Definition] = &[
     MESSAGES,
@@ -179,10 +319,16 @@ pub const ALL: &[Definition] = &[
     DELIVERY_DELAY,
     CONNECTIONS,
     UNSUBSCRIBES,
+    BOUNCES,
+    COMPLAINTS,
+    SEED_LOGINS_FAILED,
+    SEED_ARRIVAL,
     HTTP_REQUESTS,
     CAMPAIGN_RECIPIENTS,
     CAMPAIGN_AUDIENCE,
     CAMPAIGN_INFO,
+    CAMPAIGN_FEEDBACK,
+    CAMPAIGN_IMBALANCE,
     QUEUE_MESSAGES,
     QUEUE_OLDEST_AGE,
     QUOTA_LIMIT,
@@ -190,6 +336,23 @@ pub const ALL: &[Definition] = &[
     RELAY_PAUSED,
     RELAY_PAUSED_UNTIL,
     RELAY_LANE_HELD,
+    BRAKE_ACTIVE,
+    NODES_ALIVE,
+    PREFLIGHT,
     SNAPSHOT_SUCCESS,
+    SNAPSHOT_DURATION,
     BUILD_INFO,
+    SEED_PLACEMENTS,
+    INBOX_RATIO,
+    INBOX_RATIO_LOWER,
+    INBOX_RATIO_UPPER,
+    INBOX_SAMPLES,
+    INBOX_TARGET,
+    INBOX_POOLED_RATIO,
+    INBOX_POOLED_LOWER,
+    INBOX_POOLED_UPPER,
+    INBOX_POOLED_SAMPLES,
+    SEED_UNCOVERED,
+    SEED_AUTHENTICATION,
+    SEED_CHECK_AGE,
 ];

@@ -5,12 +5,14 @@
 //! On several nodes each exports the same values: queries use `max by`, not `sum` (docs/guide/serve.md).
 
 use crate::counting::{gauge_vec, int_gauge_vec};
-use crate::labels::pause_reason;
+use crate::labels::{bounce_kind, brake_setter, pause_reason};
 use crate::names;
-use postroad_model::Timestamp;
 use postroad_model::delivery::DeliveryState;
+use postroad_model::verdict::{BounceKind, Reason};
+use postroad_model::{MailboxProvider, Timestamp};
 use prometheus::{GaugeVec, IntGaugeVec, Registry};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// What the database says now.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -23,6 +25,14 @@ pub struct Snapshot {
     pub quotas: Vec<QuotaGauges>,
     /// Lanes.
     pub lanes: Vec<LaneGauges>,
+    /// Brakes in force.
+    pub brakes: Vec<BrakeGauges>,
+    /// What came back, of the campaigns above.
+    pub feedback: Vec<FeedbackGauges>,
+    /// Nodes whose heartbeat is fresh; `None` when nobody looked.
+    pub nodes_alive: Option<i64>,
+    /// How long the reading took.
+    pub took: Duration,
 }
 
 /// One campaign.
@@ -70,6 +80,36 @@ pub struct LaneGauges {
     pub pause: Option<(Timestamp, String, String)>,
 }
 
+/// One brake.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BrakeGauges {
+    /// The relay's name; `None`: all.
+    pub relay: Option<String>,
+    /// The mailbox provider; `None`: all.
+    pub provider: Option<MailboxProvider>,
+    /// Which service set it, or the operator.
+    pub by: String,
+    /// Why, beginning with the name of a `Reason` where there is one.
+    pub reason: String,
+}
+
+/// How often something came back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FeedbackGauges {
+    /// The campaign's name.
+    pub campaign: String,
+    /// The relay's name.
+    pub relay: String,
+    /// The recipients' provider.
+    pub provider: MailboxProvider,
+    /// What kind.
+    pub kind: BounceKind,
+    /// Why.
+    pub reason: Reason,
+    /// How often.
+    pub count: i64,
+}
+
 #[derive(Debug)]
 pub(crate) struct SnapshotVecs {
     recipients: IntGaugeVec,
@@ -82,6 +122,11 @@ pub(crate) struct SnapshotVecs {
     paused: IntGaugeVec,
     paused_until: GaugeVec,
     held: IntGaugeVec,
+    feedback: IntGaugeVec,
+    imbalance: IntGaugeVec,
+    brakes: IntGaugeVec,
+    nodes: IntGaugeVec,
+    took: GaugeVec,
     success: IntGaugeVec,
 }
 
@@ -98,6 +143,11 @@ impl SnapshotVecs {
             paused: int_gauge_vec(registry, &names::RELAY_PAUSED),
             paused_until: gauge_vec(registry, &names::RELAY_PAUSED_UNTIL),
             held: int_gauge_vec(registry, &names::RELAY_LANE_HELD),
+            feedback: int_gauge_vec(registry, &names::CAMPAIGN_FEEDBACK),
+            imbalance: int_gauge_vec(registry, &names::CAMPAIGN_IMBALANCE),
+            brakes: int_gauge_vec(registry, &names::BRAKE_ACTIVE),
+            nodes: int_gauge_vec(registry, &names::NODES_ALIVE),
+            took: gauge_vec(registry, &names::SNAPSHOT_DURATION),
             success: int_gauge_vec(registry, &names::SNAPSHOT_SUCCESS),
         };
         vecs.clear();
@@ -114,9 +164,14 @@ impl SnapshotVecs {
             &self.quota_used,
             &self.paused,
             &self.held,
+            &self.feedback,
+            &self.imbalance,
+            &self.brakes,
+            &self.nodes,
         ] {
             vec.reset();
         }
+        self.took.reset();
         self.oldest.reset();
         self.paused_until.reset();
         self.success.with_label_values::<&str>(&[]).set(0);
@@ -135,6 +190,23 @@ impl SnapshotVecs {
         for lane in &snapshot.lanes {
             self.set_lane(lane, snapshot.at);
         }
+        for brake in &snapshot.brakes {
+            let relay = brake.relay.as_deref().unwrap_or("all");
+            let provider = brake.provider.map_or("all", MailboxProvider::as_str);
+            let reason = pause_reason(&brake.by, &brake.reason);
+            self.brakes
+                .with_label_values(&[relay, provider, brake_setter(&brake.by), reason])
+                .set(1);
+        }
+        for back in &snapshot.feedback {
+            let (provider, kind) = (back.provider.as_str(), bounce_kind(back.kind));
+            let labels = [&back.campaign, &back.relay, provider, kind, back.reason.as_str()];
+            self.feedback.with_label_values(&labels).set(back.count);
+        }
+        if let Some(nodes) = snapshot.nodes_alive {
+            self.nodes.with_label_values::<&str>(&[]).set(nodes);
+        }
+        self.took.with_label_values::<&str>(&[]).set(snapshot.took.as_secs_f64());
         self.success.with_label_values::<&str>(&[]).set(1);
     }
 
@@ -146,6 +218,8 @@ impl SnapshotVecs {
         }
         if let Some(audience) = campaign.audience {
             self.audience.with_label_values(&[name]).set(audience);
+            let sum: i64 = campaign.recipients.values().sum();
+            self.imbalance.with_label_values(&[name]).set(audience - sum);
         }
         self.info.with_label_values(&[name, &campaign.from_domain, &campaign.state]).set(1);
         // The two were read one after the other: a row may have moved between.
@@ -177,6 +251,6 @@ impl SnapshotVecs {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "milliseconds of any century fit 53 bits")]
-fn seconds(ms: i64) -> f64 {
+pub(crate) fn seconds(ms: i64) -> f64 {
     ms as f64 / 1_000.0
 }

@@ -14,6 +14,7 @@ pub mod id;
 pub mod ledger;
 pub mod limit;
 pub mod message;
+pub mod placement;
 pub mod plan;
 pub mod provider;
 pub mod rank;

@@ -27,6 +27,7 @@ pub mod loopback;
 pub mod postfix;
 pub mod postgres;
 mod program;
+pub mod prometheus;
 pub mod rng;
 pub mod skip;
 pub mod smtp_sink;

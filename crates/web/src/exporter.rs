@@ -82,7 +82,8 @@ async fn read(
     let quotas = store.all_limits().await?.into_iter().filter_map(|b| quota_gauges(b, now));
     let lanes = store.lanes().await?.into_iter();
     let lanes = lanes.filter_map(|lane| lane_gauges(lane, &names)).collect();
-    Ok(Snapshot { at: now, campaigns, quotas: quotas.collect(), lanes })
+    let quotas = quotas.collect();
+    Ok(Snapshot { at: now, campaigns, quotas, lanes, ..Snapshot::default() })
 }
 
 fn campaign_gauges(glance: CampaignGlance, from_domain: String) -> CampaignGauges {

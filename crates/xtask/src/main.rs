@@ -11,6 +11,7 @@
 
 mod cargo_test;
 mod command;
+mod dashboards;
 mod demo;
 mod requirements;
 
@@ -27,8 +28,9 @@ const TASKS: &[(&str, &str, &str)] = &[
     ),
     ("lint", "", "rustfmt, clippy and rustdoc without a warning"),
     ("heart", "[--kills N] [--engine sqlite|postgres|both]", "the kill test of ledger and intents"),
+    ("dashboards", "", "Grafana's own types against the dashboards of deploy/grafana"),
     ("demo", "", "the demo in an empty folder, its numbers checked"),
-    ("ci", "", "lint, test and demo, the minutes of each, one closing line"),
+    ("ci", "", "lint, dashboards, test and demo, the minutes of each, one closing line"),
     ("nightly", "", "ci, then 200 kills and long property tests"),
     ("bench", "[options of the benchmarks]", "the benchmarks, in release"),
     ("setup", "", "only install what the tests need"),
@@ -54,6 +56,7 @@ fn run(task: &str, rest: &[String]) -> Result<()> {
         "test" => test(rest),
         "lint" => lint(),
         "heart" => heart(rest),
+        "dashboards" => dashboards::check(),
         "demo" => demo::check(),
         "ci" => ci(),
         "nightly" => nightly(),
@@ -130,6 +133,7 @@ fn ci() -> Result<()> {
     let mut summary = cargo_test::Summary::default();
     parts.push(Part::time("setup", requirements::provide));
     parts.push(Part::time("lint", lint));
+    parts.push(Part::time("dashboards", dashboards::check));
     parts.push(Part::time("build", cargo_test::build));
     parts.push(test_part(&[], &mut summary));
     parts.push(Part::time("demo", demo::check));

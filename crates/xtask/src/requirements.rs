@@ -48,8 +48,13 @@ const REQUIREMENTS: &[Requirement] = &[
     },
     Requirement {
         package: "prometheus",
-        probe: "command -v promtool",
-        why: "promtool, which checks the published metrics",
+        probe: "command -v promtool && command -v prometheus",
+        why: "promtool and Prometheus, which check metrics, rules and the dashboards' queries",
+    },
+    Requirement {
+        package: "npm",
+        probe: "command -v npm && command -v node",
+        why: "the TypeScript compiler and Grafana's types, which check the dashboards",
     },
 ];
 

@@ -1,20 +1,21 @@
 //! What a scrape sees, and what promtool says about it.
 
+use crate::placements::placements;
 use postroad_metrics::{
-    CampaignGauges, ConnectionState, HttpRoute, LaneGauges, Metrics, QuotaGauges, ReplyClass,
-    Snapshot, names,
+    BrakeGauges, CampaignGauges, ConnectionState, FeedbackGauges, HttpRoute, LaneGauges, Metrics,
+    Preflight, PreflightCheck, QuotaGauges, ReplyClass, Snapshot, names,
 };
 use postroad_model::MailboxProvider::{Google, Other};
 use postroad_model::Timestamp;
 use postroad_model::delivery::DeliveryState;
-use postroad_model::verdict::Reason;
+use postroad_model::verdict::{BounceKind, Reason};
 use postroad_testkit::skip;
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Write};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-const NOW: Timestamp = Timestamp(1_795_300_000_000);
+pub const NOW: Timestamp = Timestamp(1_795_300_000_000);
 
 fn campaign(name: &str) -> CampaignGauges {
     CampaignGauges {
@@ -28,7 +29,7 @@ fn campaign(name: &str) -> CampaignGauges {
     }
 }
 
-fn snapshot(campaigns: &[&str]) -> Snapshot {
+pub fn snapshot(campaigns: &[&str]) -> Snapshot {
     Snapshot {
         at: NOW,
         campaigns: campaigns.iter().map(|name| campaign(name)).collect(),
@@ -51,11 +52,31 @@ fn snapshot(campaigns: &[&str]) -> Snapshot {
                 pause: Some((NOW.plus_ms(-60_000), "login".into(), "engine".into())),
             },
         ],
+        brakes: vec![BrakeGauges {
+            relay: None,
+            provider: Some(Google),
+            by: "feedback".into(),
+            reason: "complaint: 0.4 % of 2,000".into(),
+        }],
+        feedback: campaigns.iter().map(|name| hard_bounces(name)).collect(),
+        nodes_alive: Some(2),
+        took: Duration::from_millis(4),
+    }
+}
+
+fn hard_bounces(campaign: &str) -> FeedbackGauges {
+    FeedbackGauges {
+        campaign: campaign.into(),
+        relay: "ses-1".into(),
+        provider: Other,
+        kind: BounceKind::Hard,
+        reason: Reason::BadMailbox,
+        count: 2,
     }
 }
 
 /// Metrics in which every number has a series.
-fn everything() -> Metrics {
+pub fn everything() -> Metrics {
     let metrics = Metrics::new("0.1.0");
     metrics.campaign_started("autumn", &["gmail-anna", "ses-1"], &[Google, Other]);
     metrics.outcome("autumn", "gmail-anna", Google, DeliveryState::Accepted);
@@ -67,12 +88,20 @@ fn everything() -> Metrics {
     metrics.connections("ses-1", ConnectionState::Busy, 4);
     metrics.unsubscribed("autumn", Google);
     metrics.http_request(HttpRoute::Unsubscribe, 200);
+    metrics.came_back("autumn", "ses-1", Other, BounceKind::Hard, Reason::BadMailbox);
+    metrics.came_back("autumn", "ses-1", Other, BounceKind::AutoReply, Reason::AutoReply);
+    metrics.came_back("autumn", "ses-1", Google, BounceKind::Complaint, Reason::Complaint);
+    let domain = "news.example.com".to_owned();
+    metrics.preflight(&[Preflight { domain, check: PreflightCheck::Dmarc, passed: false }]);
+    metrics.seed_login_failed(Google);
+    metrics.seed_arrived(Google, Duration::from_secs(40));
     metrics.set_snapshot(&snapshot(&["autumn"]));
+    metrics.set_placements(&placements(&["autumn"]));
     metrics
 }
 
 #[track_caller]
-fn assert_line(text: &str, line: &str) {
+pub fn assert_line(text: &str, line: &str) {
     assert!(text.lines().any(|l| l == line), "no line {line:?} in\n{text}");
 }
 
@@ -88,6 +117,12 @@ fn what_happened_is_counted_under_its_labels() {
         r#"postroad_relay_connections{relay="ses-1",state="busy"} 4"#,
         r#"postroad_unsubscribes_total{campaign="autumn",provider="google"} 1"#,
         r#"postroad_http_requests_total{class="2xx",route="unsubscribe"} 1"#,
+        r#"postroad_bounces_total{campaign="autumn",kind="hard",provider="other",reason="bad_mailbox",relay="ses-1"} 1"#,
+        r#"postroad_bounces_total{campaign="autumn",kind="hard",provider="google",reason="bad_mailbox",relay="ses-1"} 0"#,
+        r#"postroad_bounces_total{campaign="autumn",kind="autoreply",provider="other",reason="auto_reply",relay="ses-1"} 1"#,
+        r#"postroad_complaints_total{campaign="autumn",provider="google",relay="ses-1"} 1"#,
+        r#"postroad_complaints_total{campaign="autumn",provider="other",relay="ses-1"} 0"#,
+        r#"postroad_preflight_check{check="dmarc",domain="news.example.com"} 0"#,
         r#"postroad_build_info{version="0.1.0"} 1"#,
     ] {
         assert_line(&text, line);
@@ -128,6 +163,11 @@ fn gauges_are_what_the_snapshot_says() {
         r#"postroad_relay_paused{reason="none",relay="ses-1"} 0"#,
         r#"postroad_relay_lane_held{relay="gmail-anna"} 1"#,
         r#"postroad_relay_lane_held{relay="ses-1"} 0"#,
+        r#"postroad_campaign_feedback{campaign="autumn",kind="hard",provider="other",reason="bad_mailbox",relay="ses-1"} 2"#,
+        r#"postroad_campaign_imbalance{campaign="autumn"} 0"#,
+        r#"postroad_brake_active{by="feedback",provider="google",reason="complaint",relay="all"} 1"#,
+        "postroad_nodes_alive 2",
+        "postroad_snapshot_duration_seconds 0.004",
         "postroad_snapshot_success 1",
     ] {
         assert_line(&text, line);
