@@ -55,7 +55,7 @@ pub struct StoreSettings {
 
 pub(crate) enum Backend {
     Sqlite { write: Writer, read: SqlitePool, path: PathBuf },
-    Postgres { pool: PgPool, kept: Kept },
+    Postgres { pool: PgPool, kept: Box<Kept> },
 }
 
 /// Durable state. Cheap to share behind an `Arc`.
@@ -148,6 +148,30 @@ macro_rules! read {
     }};
 }
 pub(crate) use read;
+
+/// Fetches many rows inside a `tx!` body. PostgreSQL sends them together; on SQLite each row would cross from its
+/// thread by itself, so there the statement makes one JSON text of them: an array of arrays in the columns' order.
+macro_rules! many {
+    ($c:expr, $e:expr, $statement:expr, [$($value:expr),* $(,)?]) => {
+        match $e {
+            $crate::Engine::Sqlite => {
+                let text: String = sqlx::query_scalar($statement.of($e))
+                    $(.bind($value))*
+                    .fetch_one(&mut *$c)
+                    .await
+                    .named(&$statement)?;
+                serde_json::from_str(&text)
+                    .map_err(|source| $crate::Error::Json { what: $statement.name, source })?
+            }
+            $crate::Engine::Postgres => sqlx::query_as($statement.of($e))
+                $(.bind($value))*
+                .fetch_all(&mut *$c)
+                .await
+                .named(&$statement)?,
+        }
+    };
+}
+pub(crate) use many;
 
 /// Adds the statement's name to a driver error.
 pub(crate) trait Named<T> {
@@ -312,7 +336,7 @@ async fn open_postgres(url: &str, connections: u32) -> Result<Backend> {
     if setting == "off" {
         return Err(Error::NotDurable(setting));
     }
-    Ok(Backend::Postgres { pool, kept: Kept::new(options) })
+    Ok(Backend::Postgres { pool, kept: Box::new(Kept::new(options)) })
 }
 
 /// The address as it may be shown.

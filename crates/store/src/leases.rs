@@ -5,7 +5,7 @@
 //! brakes. Rows that this refuses are settled at once and reserve nothing. What must always hold: no row is
 //! leased without its reservation in every ledger limit of the scope, and no row by a lane whose epoch is stale.
 
-use crate::backend::{Named, tx};
+use crate::backend::{Named, many, tx};
 use crate::counters::{Delta, add_counters};
 use crate::lease_words::{Idle, LeaseAnswer, LeaseRequest, ServeWhich};
 use crate::ledger::{LimitBook, Reserved, lock_limits, save_books};
@@ -15,7 +15,7 @@ use postroad_model::delivery::{Bound, ContactFields, DeliveryState, Detail, Leas
 use postroad_model::{
     CampaignId, ContactId, DeliveryId, EmailAddress, MailboxProvider, PoolId, RelayId, Timestamp,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 sql! {
     each LEASE_LANE = "lease_lane";
@@ -33,7 +33,7 @@ sql! {
 /// A lane takes at most this many rows at once.
 pub const MAX_BATCH: i64 = 500;
 
-#[derive(Debug, sqlx::FromRow)]
+#[derive(Debug, sqlx::FromRow, Deserialize)]
 struct Candidate {
     bucket: i64,
     id: i64,
@@ -45,7 +45,8 @@ struct LaneCheck {
     paused_until: Option<i64>,
 }
 
-#[derive(Debug, sqlx::FromRow)]
+/// In the order of the statement's columns, which on SQLite are an array without names.
+#[derive(Debug, sqlx::FromRow, Deserialize)]
 struct Row {
     bucket: i64,
     id: i64,
@@ -208,14 +209,8 @@ macro_rules! candidates {
             ServeWhich::All => 0,
             ServeWhich::Only(id) => id.0,
         };
-        let mut found: Vec<Candidate> = sqlx::query_as(LEASE_PINNED.of($e))
-            .bind($q.relay.0)
-            .bind($now.0)
-            .bind($limit)
-            .bind(only)
-            .fetch_all(&mut *$c)
-            .await
-            .named(&LEASE_PINNED)?;
+        let mut found: Vec<Candidate> =
+            many!($c, $e, LEASE_PINNED, [$q.relay.0, $now.0, $limit, only]);
         let braked: Vec<i64> = sqlx::query_scalar(LEASE_BRAKES.of($e))
             .bind($q.relay.0)
             .bind($now.0)
@@ -229,15 +224,8 @@ macro_rules! candidates {
             if left <= 0 || every {
                 break;
             }
-            let due: Vec<Candidate> = sqlx::query_as(LEASE_DUE.of($e))
-                .bind(pool.0)
-                .bind($now.0)
-                .bind(left)
-                .bind(only)
-                .bind(&braked_json)
-                .fetch_all(&mut *$c)
-                .await
-                .named(&LEASE_DUE)?;
+            let due: Vec<Candidate> =
+                many!($c, $e, LEASE_DUE, [pool.0, $now.0, left, only, &braked_json]);
             found.extend(due);
         }
         if !every && (found.len() as i64) < $limit {
@@ -264,14 +252,8 @@ macro_rules! candidates {
                 // A fair part of what is left, so that each queue moves; the last one takes the rest.
                 let part = (left + waiting as i64 - 1) / waiting as i64;
                 waiting -= 1;
-                let fresh: Vec<Candidate> = sqlx::query_as(LEASE_FRESH.of($e))
-                    .bind(campaign)
-                    .bind(pool)
-                    .bind(provider)
-                    .bind(part)
-                    .fetch_all(&mut *$c)
-                    .await
-                    .named(&LEASE_FRESH)?;
+                let fresh: Vec<Candidate> =
+                    many!($c, $e, LEASE_FRESH, [campaign, pool, provider, part]);
                 if fresh.is_empty() {
                     sqlx::query(LEASE_QUEUE_EMPTY.of($e))
                         .bind(campaign)
@@ -292,12 +274,8 @@ macro_rules! candidates {
 macro_rules! lease_rows {
     ($c:expr, $e:expr, $q:expr, $now:expr, $found:expr) => {{
         let ids: Vec<_> = $found.iter().map(|r| serde_json::json!({"b": r.bucket, "i": r.id})).collect();
-        let read: Vec<Row> = sqlx::query_as(LEASE_READ.of($e))
-            .bind(serde_json::Value::Array(ids).to_string())
-            .bind($now.0)
-            .fetch_all(&mut *$c)
-            .await
-            .named(&LEASE_READ)?;
+        let ids = serde_json::Value::Array(ids).to_string();
+        let read: Vec<Row> = many!($c, $e, LEASE_READ, [&ids, $now.0]);
         let (mut rows, mut writes, mut deltas, mut settled) = (Vec::new(), Vec::new(), Vec::new(), 0);
         for row in &read {
             let role = Role::from_code(row.role).unwrap_or(Role::Audience);
