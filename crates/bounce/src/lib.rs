@@ -5,10 +5,29 @@
 //! concerns a message, what is ours to fix never has scope `Recipient`, ordinary mail yields no report, and no
 //! text makes a reader panic.
 
+mod address;
+mod autoreply;
+mod charset;
+mod codes;
+mod dsn;
+mod feedback;
+mod fields;
+mod gate;
+mod html;
+mod line;
+mod mime;
+mod notification;
+mod phrases;
+mod prose;
 mod read;
 mod reading;
+mod recipients;
+mod references;
 mod reply;
+mod returned;
 mod rules;
+mod understand;
+mod words;
 
 pub use read::read;
 pub use reading::{

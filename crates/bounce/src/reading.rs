@@ -218,6 +218,17 @@ pub enum FeedbackType {
 }
 
 impl FeedbackType {
+    /// The reason that goes with it.
+    #[must_use]
+    pub fn reason(self) -> Reason {
+        match self {
+            Self::Abuse | Self::Fraud | Self::Virus | Self::Other => Reason::Complaint,
+            Self::OptOut => Reason::OptOut,
+            Self::AuthFailure => Reason::AuthReport,
+            Self::NotSpam => Reason::NotSpam,
+        }
+    }
+
     /// The word in the report and in JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -60,7 +60,7 @@ struct When {
 
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum PhaseWord {
+pub(crate) enum PhaseWord {
     Session,
     Transaction,
     Recipient,
@@ -96,7 +96,7 @@ enum Action {
 /// `5.7.1`, with `x` for any number.
 #[derive(Deserialize)]
 #[serde(try_from = "String")]
-struct StatusPattern {
+pub(crate) struct StatusPattern {
     class: Option<u8>,
     subject: Option<u16>,
     detail: Option<u16>,
@@ -121,7 +121,7 @@ impl TryFrom<String> for StatusPattern {
 }
 
 impl StatusPattern {
-    fn matches(&self, status: EnhancedStatus) -> bool {
+    pub fn matches(&self, status: EnhancedStatus) -> bool {
         self.class.is_none_or(|c| c == status.class)
             && self.subject.is_none_or(|s| s == status.subject)
             && self.detail.is_none_or(|d| d == status.detail)
@@ -129,7 +129,7 @@ impl StatusPattern {
 }
 
 impl PhaseWord {
-    fn covers(self, phase: Phase) -> bool {
+    pub fn covers(self, phase: Phase) -> bool {
         let before = phase.before_transaction();
         match self {
             Self::Session => before,
@@ -158,6 +158,27 @@ pub(crate) struct Table {
 pub(crate) fn table() -> &'static Table {
     static TABLE: OnceLock<Table> = OnceLock::new();
     TABLE.get_or_init(|| Table::compile(raw_rules()))
+}
+
+/// Whether this rule knows nothing but the code or its class: other sources are asked before it is believed.
+pub(crate) fn is_code_alone(id: &str) -> bool {
+    matches!(
+        id,
+        "storage"
+            | "storage-deferred"
+            | "mailbox-name"
+            | "data-refused"
+            | "deferred"
+            | "refused"
+            | "policy-text"
+            | "network"
+            | "network-deferred"
+            | "mail-refused"
+            | "mail-temporary"
+            | "session-refused"
+            | "session-temporary"
+            | "none"
+    )
 }
 
 fn raw_rules() -> Vec<RawRule> {

@@ -64,7 +64,7 @@ fn check(line: &str) -> Option<String> {
 
 #[test]
 fn replies_mean_what_the_table_says() {
-    let table = include_str!("golden/replies.txt");
+    let table = include_str!("../golden/replies.txt");
     let lines: Vec<&str> = table.lines().filter(|l| !l.is_empty() && !l.starts_with('#')).collect();
     assert!(lines.len() > 150, "the table shrank to {} lines", lines.len());
     let wrong: Vec<String> = lines.into_iter().filter_map(check).collect();

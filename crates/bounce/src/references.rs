@@ -1,0 +1,110 @@
+//! What leads from a mail back to the delivery that it is about.
+//!
+//! `read` calls it for every mail. It follows RFC 5322 section 3.6.4 for message ids, RFC 3464 section 2.2.1 for envelope
+//! ids, RFC 2919 for list ids. What always holds: values in the order of their strength, each bounded and free of control
+//! characters, at most [`MAX_REFERENCES`] of a kind. It verifies nothing: tokens and ids are for those who hold the keys.
+
+use crate::address;
+use crate::dsn::truncate;
+use crate::fields::{Fields, decode_words};
+use crate::mime::Mail;
+use crate::reading::{MAX_REFERENCES, MAX_VALUE, References};
+use mail_parser::MessageParser;
+
+/// Fields that name to whom this mail itself was sent, the surest first.
+const ADDRESSED: [&str; 11] = [
+    "delivered-to",
+    "x-original-to",
+    "envelope-to",
+    "x-envelope-to",
+    "x-rcpt-to",
+    "x-apparently-to",
+    "apparently-to",
+    "x-forwarded-to",
+    "resent-to",
+    "to",
+    "cc",
+];
+/// The field that our own mails carry.
+const OURS: &str = "x-postroad-ref:";
+
+/// Collects what the mail, its returned message and the texts of its parts give.
+pub(crate) fn collect(mail: &Mail<'_>, returned: &Fields, envelope_ids: &[String]) -> References {
+    let mut references = References::default();
+    let own = &mail.fields;
+    for name in ADDRESSED {
+        for value in own.all(name) {
+            for found in address::find_all(value) {
+                push(&mut references.addressed_to, &found.address);
+            }
+        }
+    }
+    for part in &mail.parts {
+        ours(&part.text, &mut references.returned_refs);
+    }
+    for value in returned.all("message-id").chain(returned.all("x-gmail-original-message-id")) {
+        push_ids(&mut references.message_ids, value);
+    }
+    for name in ["x-original-message-id", "original-message-id", "in-reply-to", "references"] {
+        for value in own.all(name) {
+            push_ids(&mut references.message_ids, value);
+        }
+    }
+    for id in envelope_ids {
+        push(&mut references.envelope_ids, id);
+    }
+    for value in returned.all("list-id") {
+        let id = value.rsplit_once('<').map_or(value, |(_, id)| id).trim_matches(['<', '>', ' ']);
+        push(&mut references.list_ids, id);
+    }
+    for name in ["feedback-id", "cfbl-feedback-id", "x-feedback-id"] {
+        for value in returned.all(name) {
+            push(&mut references.feedback_ids, value);
+        }
+    }
+    references.subject = own.decoded("subject").map(|s| cleaned(&s)).filter(|s| !s.is_empty());
+    references.from = own.get("from").and_then(address::of_field);
+    references.returned_from =
+        returned.get("from").map(decode_words).and_then(|f| address::of_field(&f));
+    references.returned_date = returned.get("date").and_then(seconds);
+    references
+}
+
+/// Our own reference, wherever in a text it stands.
+fn ours(text: &str, refs: &mut Vec<String>) {
+    for line in text.lines().filter(|l| l.len() < MAX_VALUE) {
+        let bare = line.trim_start_matches([' ', '>', '|', '\t']);
+        let named = bare.get(..OURS.len()).is_some_and(|n| n.eq_ignore_ascii_case(OURS));
+        if named {
+            push(refs, &bare[OURS.len()..]);
+        }
+    }
+}
+
+fn push_ids(ids: &mut Vec<String>, value: &str) {
+    for id in value.split([' ', '<', '>', ',']).filter(|id| id.contains('@')) {
+        push(ids, id);
+    }
+}
+
+fn push(list: &mut Vec<String>, value: &str) {
+    let value = cleaned(value);
+    let fresh = !value.is_empty() && !list.contains(&value);
+    if fresh && list.len() < MAX_REFERENCES {
+        list.push(value);
+    }
+}
+
+/// Without control characters, with single blanks, bounded.
+pub(crate) fn cleaned(value: &str) -> String {
+    let mut clean: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    clean = clean.split_whitespace().collect::<Vec<_>>().join(" ");
+    truncate(&mut clean, MAX_VALUE);
+    clean
+}
+
+fn seconds(value: &str) -> Option<i64> {
+    let header = format!("Date: {}\r\n\r\n", value.replace(['\r', '\n'], " "));
+    let parsed = MessageParser::default().parse_headers(header.as_bytes())?;
+    parsed.date().filter(|d| d.is_valid()).map(mail_parser::DateTime::to_timestamp)
+}

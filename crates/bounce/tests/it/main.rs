@@ -1,0 +1,7 @@
+//! The reader of bounces and the classifier of replies, from outside.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+mod formats;
+mod replies;
+mod samples;
