@@ -4,25 +4,10 @@
 //! the entities that servers use; it is no renderer. What always holds: one pass, output not longer than the input.
 
 /// Tags that end a line.
-const BLOCKS: [&str; 17] = [
-    "br",
-    "p",
-    "div",
-    "tr",
-    "td",
-    "th",
-    "table",
-    "li",
-    "ul",
-    "ol",
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "hr",
-    "pre",
-    "blockquote",
-];
+const LINES: [&str; 6] = ["br", "tr", "td", "th", "li", "div"];
+/// Tags that end a paragraph.
+const PARAGRAPHS: [&str; 11] =
+    ["p", "table", "ul", "ol", "h1", "h2", "h3", "h4", "hr", "pre", "blockquote"];
 /// Tags whose content is no text.
 const HIDDEN: [&str; 3] = ["style", "script", "title"];
 
@@ -35,17 +20,14 @@ pub(crate) fn to_text(html: &str) -> String {
         match c {
             '<' => {
                 let (name, after) = tag(rest);
-                if BLOCKS.contains(&name.trim_start_matches('/')) {
-                    out.push('\n');
+                let bare = name.trim_start_matches('/');
+                let wanted =
+                    if PARAGRAPHS.contains(&bare) { 2 } else { usize::from(LINES.contains(&bare)) };
+                if wanted > 0 {
+                    let there = out.len() - out.trim_end_matches('\n').len();
+                    out.extend(std::iter::repeat_n('\n', wanted.saturating_sub(there)));
                     blank = true;
                 }
-                rest =
-                    if HIDDEN.contains(&name.as_str()) { after_end(after, &name) } else { after };
-            }
-            '&' => {
-                let (decoded, after) = entity(rest);
-                blank = decoded == ' ';
-                out.push(decoded);
                 rest = after;
             }
             _ => {

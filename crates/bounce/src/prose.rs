@@ -134,12 +134,14 @@ impl<'t> Reader<'t> {
             if self.transcript(i, line) || is_about_us(line) {
                 continue;
             }
+            let announces = phrases().announcements.is_in(&normal(line));
             if let Some(front) = front(line) {
                 self.at_front(i, front);
             } else if line.contains('@') {
+                self.announced = if announces { Some(i) } else { self.announced };
                 self.in_sentence(i, line);
             }
-            if phrases().announcements.is_in(&normal(line)) {
+            if announces {
                 self.announced = Some(i);
             }
         }

@@ -28,7 +28,7 @@ pub(crate) fn start(lines: &[&str]) -> usize {
 /// `----- Original message -----` and `Below this line is a copy` are what they say, fields or not.
 fn ruled(line: &str) -> bool {
     let lower = line.to_ascii_lowercase();
-    line.contains("--") || lower.contains("copy of") || lower.contains("follow")
+    line.contains("--") || lower.contains("copy of")
 }
 
 /// Whether three fields of a message, one of them its sender or recipient, start within the next lines.

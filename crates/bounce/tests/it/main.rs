@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+mod adversarial;
 mod formats;
+mod generated;
 mod replies;
 mod samples;
