@@ -148,7 +148,7 @@ impl Metrics {
         self.send_duration.with_label_values(&labels).observe(took.as_secs_f64());
     }
 
-    /// The time from when a message was due to its acceptance.
+    /// The time from the first lease of a message to its acceptance.
     pub fn delivery_delay(&self, provider: MailboxProvider, waited: Duration) {
         self.delivery_delay.with_label_values(&[provider.as_str()]).observe(waited.as_secs_f64());
     }

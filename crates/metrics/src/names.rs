@@ -76,7 +76,7 @@ pub const SEND_DURATION: Definition = Definition {
 /// provider: closed.
 pub const DELIVERY_DELAY: Definition = Definition {
     name: "postroad_delivery_delay_seconds",
-    help: "Time from when a message was due to its acceptance by a relay.",
+    help: "Time from the first lease of a message to its acceptance by a relay.",
     labels: &["provider"],
     kind: Kind::Histogram(WAIT),
 };

@@ -64,7 +64,7 @@ pub use suppressions::{Suppressed, Suppression};
 pub use undo::UndoReport;
 pub use views::ViewRow;
 pub use writes::{
-    Blocked, Charged, Claim, Intent, Settled, Settlement, Was, WriteAnswer, WriteBatch,
+    Blocked, Charged, Claim, Intent, Seen, Settled, Settlement, Was, WriteAnswer, WriteBatch,
 };
 
 /// Results of this crate.

@@ -69,7 +69,15 @@ fn intent(id: i64, token: i64) -> Intent {
 
 fn settlement(id: i64, token: i64, settled: Settled, was: Was) -> Settlement {
     let reply = Some(Reply::new(250, "2.0.0 Ok"));
-    Settlement { claim: claim(id, token), settled, reply, phase: None, rule: None, was }
+    Settlement {
+        claim: claim(id, token),
+        settled,
+        reply,
+        phase: None,
+        rule: None,
+        was,
+        seen: crate::Seen::default(),
+    }
 }
 
 fn ids(answer: &WriteAnswer) -> (Vec<i64>, Vec<(i64, DeliveryState)>) {

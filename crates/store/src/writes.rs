@@ -13,6 +13,7 @@ use crate::write_lines::{SettleLine, attempts, intent_lines, json, settle_lines}
 use crate::writer::{Call, NotCalled};
 use crate::{Engine, Error, Result, Store};
 use postroad_model::delivery::{DeliveryState, Detail, Role};
+use postroad_model::verdict::Reason;
 use postroad_model::{CampaignId, DeliveryId, Epoch, LeaseToken, RelayId, Reply, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -123,6 +124,19 @@ pub struct Settlement {
     pub rule: Option<String>,
     /// What the row is now: Sending once its intent was granted, Leased before.
     pub was: Was,
+    /// For the numbers; not written.
+    pub seen: Seen,
+}
+
+/// What the engine saw of an attempt that a reply decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Seen {
+    /// Why, as the classifier says; none for an acceptance.
+    pub reason: Option<Reason>,
+    /// From the offer of its envelope to the reply that decided it, in milliseconds.
+    pub took_ms: Option<i64>,
+    /// From its first lease to that reply, in milliseconds.
+    pub waited_ms: Option<i64>,
 }
 
 /// The two states that a settlement leaves.

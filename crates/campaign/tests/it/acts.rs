@@ -67,7 +67,7 @@ on_both_engines! {
         let put_back = Settled::PutBack { until, blocked: postroad_store::Blocked::No };
         let claims: Vec<_> = rows.iter().map(|(_, c)| *c).collect();
         let settlements = claims.into_iter().map(|claim| postroad_store::Settlement {
-            claim, settled: put_back.clone(), reply: None, phase: None, rule: None, was: postroad_store::Was::Leased,
+            claim, settled: put_back.clone(), reply: None, phase: None, rule: None, was: postroad_store::Was::Leased, seen: postroad_store::Seen::default(),
         }).collect();
         let batch = postroad_store::WriteBatch { settlements, intents: Vec::new() };
         world.store.write(&batch, world.now()).await.unwrap();

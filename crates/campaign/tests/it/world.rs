@@ -266,6 +266,7 @@ impl World {
                 phase: Some("data"),
                 rule: None,
                 was: Was::Sending,
+                seen: postroad_store::Seen::default(),
             })
             .collect();
         let batch = WriteBatch { settlements, intents: Vec::new() };

@@ -12,6 +12,7 @@ use postroad_model::{CampaignId, DeliveryId, MailboxProvider, RelayId, Timestamp
 use postroad_store::{Settled, Settlement, Store};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::runtime::Handle;
 
 /// Counts for the exporter.
@@ -72,22 +73,31 @@ impl Observe for Counted {
         let relay = self.relays.get(&claim.relay).map_or("", String::as_str);
         if let Some(reply) = &settlement.reply {
             let class = ReplyClass::of_code(reply.code);
-            self.metrics.smtp_reply(relay, provider, class, None);
+            self.metrics.smtp_reply(relay, provider, class, settlement.seen.reason);
+        }
+        if let Some(ms) = settlement.seen.took_ms {
+            self.metrics.send_duration(relay, provider, millis(ms));
         }
         if claim.role != Role::Audience {
             return;
         }
         match settlement.settled {
             Settled::Deferred { .. } => self.metrics.deferred(&campaign, relay, provider),
-            Settled::Accepted
-            | Settled::Rejected
-            | Settled::Failed(_)
-            | Settled::Unknown
-            | Settled::PutBack { .. } => {
+            Settled::Accepted => {
+                if let Some(ms) = settlement.seen.waited_ms {
+                    self.metrics.delivery_delay(provider, millis(ms));
+                }
+                self.metrics.outcome(&campaign, relay, provider, state);
+            }
+            Settled::Rejected | Settled::Failed(_) | Settled::Unknown | Settled::PutBack { .. } => {
                 self.metrics.outcome(&campaign, relay, provider, state);
             }
         }
     }
+}
+
+fn millis(ms: i64) -> Duration {
+    Duration::from_millis(u64::try_from(ms).unwrap_or(0))
 }
 
 /// A composer that notes what it composes.

@@ -14,7 +14,7 @@ use postroad_model::delivery::Detail;
 use postroad_model::reply::Phase;
 use postroad_model::verdict::Verdict;
 use postroad_model::{DeliveryId, LeaseToken, Reply, Timestamp};
-use postroad_store::{Blocked, Intent, LedgerAct, Settled, Settlement, Was};
+use postroad_store::{Blocked, Intent, LedgerAct, Seen, Settled, Settlement, Was};
 
 impl Core {
     pub(super) fn on_event(&mut self, now: Timestamp, event: Event) {
@@ -363,14 +363,20 @@ impl Core {
         was: Was,
     ) {
         let (settled, verdict) = self.decide(now, conn, item, phase, reply);
-        self.settle(
-            item,
+        let seen = Seen {
+            reason: (!reply.is_positive()).then_some(verdict.reason),
+            took_ms: item.offered_at.map(|at| now.since_ms(at)),
+            waited_ms: Some(now.since_ms(item.leased.first_leased_at)),
+        };
+        self.out.push(Action::Settle(Settlement {
+            claim: item.claim,
             settled,
-            Some(reply.clone()),
-            Some(phase_name(phase)),
-            Some(verdict.rule),
+            reply: Some(reply.clone()),
+            phase: Some(phase_name(phase)),
+            rule: Some(verdict.rule),
             was,
-        );
+            seen,
+        }));
     }
 
     fn decide(
@@ -412,6 +418,7 @@ impl Core {
             phase,
             rule,
             was,
+            seen: Seen::default(),
         }));
     }
 

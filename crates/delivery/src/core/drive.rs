@@ -141,7 +141,9 @@ impl Core {
         if let Some(c) = lane.conns.get_mut(&conn) {
             c.sent += 1;
         }
-        lane.ready.pop_front()
+        let mut item = lane.ready.pop_front()?;
+        item.offered_at = Some(now);
+        Some(item)
     }
 
     /// Opens connections while more rows are ready than connections are about to take.

@@ -32,6 +32,8 @@ pub(super) struct Item {
     pub(super) content_hash: i64,
     pub(super) date: Timestamp,
     pub(super) composed: Option<Composed>,
+    /// When its envelope was given to a connection.
+    pub(super) offered_at: Option<Timestamp>,
 }
 
 impl Item {

@@ -72,6 +72,7 @@ impl Core {
                 content_hash: 0,
                 date: now,
                 composed: None,
+                offered_at: None,
             };
             lane.composing.insert(leased.id, item);
         }
