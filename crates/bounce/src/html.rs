@@ -20,14 +20,19 @@ pub(crate) fn to_text(html: &str) -> String {
         match c {
             '<' => {
                 let (name, after) = tag(rest);
-                let bare = name.trim_start_matches('/');
-                let wanted =
-                    if PARAGRAPHS.contains(&bare) { 2 } else { usize::from(LINES.contains(&bare)) };
-                if wanted > 0 {
+                let ends = line_ends(name.trim_start_matches('/'));
+                if ends > 0 {
                     let there = out.len() - out.trim_end_matches('\n').len();
-                    out.extend(std::iter::repeat_n('\n', wanted.saturating_sub(there)));
+                    out.extend(std::iter::repeat_n('\n', ends.saturating_sub(there)));
                     blank = true;
                 }
+                let hidden = HIDDEN.contains(&name.as_str());
+                rest = if hidden { after_end(after, &name) } else { after };
+            }
+            '&' => {
+                let (decoded, after) = entity(rest);
+                blank = decoded == ' ';
+                out.push(decoded);
                 rest = after;
             }
             _ => {
@@ -42,6 +47,10 @@ pub(crate) fn to_text(html: &str) -> String {
         }
     }
     out
+}
+
+fn line_ends(name: &str) -> usize {
+    if PARAGRAPHS.contains(&name) { 2 } else { usize::from(LINES.contains(&name)) }
 }
 
 /// Name of the tag at the front (with `/` for an end tag), and what follows the tag.
