@@ -26,10 +26,9 @@ pub(crate) fn find_all(text: &str) -> Vec<Found> {
         if found.len() >= MAX_FOUND {
             break;
         }
-        if found.last().is_some_and(|f| f.at.end > at) {
-            continue;
-        }
-        if let Some(one) = around(text, at).filter(|f| has_dotted_domain(&f.address)) {
+        let taken = found.last().map_or(0, |f| f.at.end);
+        let apart = |f: &Found| f.at.start >= taken && has_dotted_domain(&f.address);
+        if let Some(one) = around(text, at).filter(apart) {
             found.push(one);
         }
     }
@@ -288,6 +287,7 @@ mod tests {
         check("user@localhost and @x.example and a@ and a@1.2.3", &[]);
         check("\"a b\"@c.example x@[192.0.2.1]", &["\"a b\"@c.example", "x@[192.0.2.1]"]);
         check("rfc822;a@b.example mailto:c@d.example>", &["a@b.example", "c@d.example"]);
+        check("a@b.example.com@d.example", &["a@b.example.com"]);
         check("nyaan%gol.example@q.gol.example", &["nyaan%gol.example@q.gol.example"]);
     }
 

@@ -7,14 +7,16 @@
 //! deliveries.
 
 use crate::autoreply;
-use crate::dsn::{self, Status, truncate};
+use crate::dsn::{self, Status};
 use crate::feedback;
 use crate::fields::{self, Fields};
 use crate::gate;
 use crate::mime::{Kind, Mail};
 use crate::notification::{self, Notices};
 use crate::prose::{self, Prose};
-use crate::reading::{Finding, MAX_REFERENCES, MAX_REPORTS, Reading, References, Report};
+use crate::reading::{
+    Finding, MAX_DIAGNOSTIC, MAX_REFERENCES, MAX_REPORTS, MAX_VALUE, Reading, References, Report,
+};
 use crate::recipients::{self, Sources};
 use crate::references;
 use crate::understand::{self, Evidence};
@@ -27,7 +29,22 @@ const MAX_FORWARDS: usize = 2;
 /// What this mail says about recipients; nothing for ordinary mail.
 #[must_use]
 pub fn read(mail: &[u8]) -> Reading {
-    read_at(mail, 0)
+    let mut reading = read_at(mail, 0);
+    for report in &mut reading.reports {
+        bounded(report);
+    }
+    reading
+}
+
+/// What holds for every report, whoever made it.
+fn bounded(report: &mut Report) {
+    report.diagnostic = references::cleaned_to(&report.diagnostic, MAX_DIAGNOSTIC);
+    for text in [&mut report.reporting_mta, &mut report.remote_mta].into_iter().flatten() {
+        *text = references::cleaned(text);
+    }
+    let is_clean = |a: &String| a.len() <= MAX_VALUE && !a.chars().any(char::is_control);
+    report.recipient = report.recipient.take().filter(is_clean);
+    report.aliases.retain(is_clean);
 }
 
 fn read_at(bytes: &[u8], depth: usize) -> Reading {
@@ -220,8 +237,6 @@ fn bounce(mail: &Mail<'_>, material: &Material, findings: &mut Vec<Finding>) -> 
         if concluded.reason == Reason::Quota {
             findings.push(Finding::SendingLimit);
         }
-        let mut diagnostic = references::cleaned(&fate.diagnostic);
-        truncate(&mut diagnostic, crate::reading::MAX_DIAGNOSTIC);
         let mut steps = fate.steps;
         steps.extend(concluded.steps);
         reports.push(Report {
@@ -230,7 +245,7 @@ fn bounce(mail: &Mail<'_>, material: &Material, findings: &mut Vec<Finding>) -> 
             action: fate.action,
             status: concluded.status,
             code: concluded.code,
-            diagnostic,
+            diagnostic: fate.diagnostic,
             reporting_mta: material.status.reporting_mta.clone(),
             remote_mta: fate.remote_mta,
             kind: concluded.kind,
@@ -282,7 +297,7 @@ fn of_notice(notice: &notification::Notice, all: &Notices) -> Report {
         action: notice.action,
         status: if notice.feedback.is_some() { None } else { concluded.status },
         code: concluded.code,
-        diagnostic: references::cleaned(&notice.diagnostic),
+        diagnostic: notice.diagnostic.clone(),
         reporting_mta: all.reporting_mta.clone(),
         remote_mta: None,
         kind: if told { kind_of(concluded.reason) } else { concluded.kind },

@@ -97,9 +97,23 @@ fn push(list: &mut Vec<String>, value: &str) {
 
 /// Without control characters, with single blanks, bounded.
 pub(crate) fn cleaned(value: &str) -> String {
-    let mut clean: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    clean = clean.split_whitespace().collect::<Vec<_>>().join(" ");
-    truncate(&mut clean, MAX_VALUE);
+    cleaned_to(value, MAX_VALUE)
+}
+
+/// The same with a bound of its own.
+pub(crate) fn cleaned_to(value: &str, most: usize) -> String {
+    let mut clean = String::with_capacity(value.len().min(most));
+    for word in value.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty())
+    {
+        if clean.len() > most {
+            break;
+        }
+        if !clean.is_empty() {
+            clean.push(' ');
+        }
+        clean.push_str(word);
+    }
+    truncate(&mut clean, most);
     clean
 }
 

@@ -22,6 +22,7 @@ pub mod certificate;
 pub mod clock;
 pub mod daemon;
 pub mod dovecot;
+pub mod fuzz;
 pub mod golden;
 pub mod loopback;
 pub mod postfix;

@@ -13,6 +13,7 @@ mod cargo_test;
 mod command;
 mod dashboards;
 mod demo;
+mod fuzz;
 mod requirements;
 
 use anyhow::{Context, Result, bail};
@@ -29,6 +30,7 @@ const TASKS: &[(&str, &str, &str)] = &[
     ("lint", "", "rustfmt, clippy and rustdoc without a warning"),
     ("heart", "[--kills N] [--engine sqlite|postgres|both]", "the kill test of ledger and intents"),
     ("dashboards", "", "Grafana's own types against the dashboards of deploy/grafana"),
+    ("fuzz", "[--seconds N] [target]", "mutated inputs through each parser"),
     ("demo", "", "the demo in an empty folder, its numbers checked"),
     ("ci", "", "lint, dashboards, test and demo, the minutes of each, one closing line"),
     ("nightly", "", "ci, then 200 kills and long property tests"),
@@ -57,6 +59,7 @@ fn run(task: &str, rest: &[String]) -> Result<()> {
         "lint" => lint(),
         "heart" => heart(rest),
         "dashboards" => dashboards::check(),
+        "fuzz" => fuzz::run(rest),
         "demo" => demo::check(),
         "ci" => ci(),
         "nightly" => nightly(),
@@ -136,6 +139,7 @@ fn ci() -> Result<()> {
     parts.push(Part::time("dashboards", dashboards::check));
     parts.push(Part::time("build", cargo_test::build));
     parts.push(test_part(&[], &mut summary));
+    parts.push(Part::time("fuzz", || fuzz::run(&[])));
     parts.push(Part::time("demo", demo::check));
     finish(&parts, &summary)
 }

@@ -4,6 +4,7 @@
 
 mod adversarial;
 mod formats;
+mod fuzz;
 mod generated;
 mod replies;
 mod samples;

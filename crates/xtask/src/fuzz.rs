@@ -1,0 +1,38 @@
+//! The fuzz targets: which test of which crate each is. A new parser gets a line here and a test that calls
+//! `postroad_testkit::fuzz::run`.
+
+use crate::command::cargo;
+use anyhow::{Context, Result, bail};
+
+/// Name, package, test.
+const TARGETS: &[(&str, &str, &str)] =
+    &[("mails", "postroad-bounce", "fuzz::mails"), ("replies", "postroad-bounce", "fuzz::replies")];
+
+/// How long CI runs each.
+pub const CI_SECONDS: u32 = 20;
+
+/// `[--seconds N] [target]`
+pub fn run(rest: &[String]) -> Result<()> {
+    let mut seconds = CI_SECONDS;
+    let mut wanted: Option<&str> = None;
+    let mut options = rest.iter();
+    while let Some(option) = options.next() {
+        if option == "--seconds" {
+            let value = options.next().context("--seconds needs a number")?;
+            seconds = value.parse().with_context(|| format!("--seconds {value} is no number"))?;
+        } else {
+            wanted = Some(option);
+        }
+    }
+    let targets: Vec<_> =
+        TARGETS.iter().filter(|(name, ..)| wanted.is_none_or(|w| w == *name)).collect();
+    if targets.is_empty() {
+        let names: Vec<&str> = TARGETS.iter().map(|(name, ..)| *name).collect();
+        bail!("there is no fuzz target {:?}; there are {}", wanted.unwrap_or(""), names.join(", "));
+    }
+    for (_, package, test) in targets {
+        let line = cargo(&["test", "-p", package, "--test", "it", "--", "--exact", test]);
+        line.env("POSTROAD_FUZZ_SECONDS", &seconds.to_string()).run()?;
+    }
+    Ok(())
+}
