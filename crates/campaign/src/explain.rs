@@ -8,7 +8,7 @@ use crate::test_send::attempt;
 use postroad_model::contact::SubscriptionState;
 use postroad_model::delivery::{DeliveryState, Role};
 use postroad_model::{EmailAddress, Timestamp};
-use postroad_store::{ContactStory, RowStory, Store, SuppressionRow};
+use postroad_store::{ContactStory, EventRow, RowStory, Store, SuppressionRow};
 use serde::Serialize;
 
 /// One recipient's story.
@@ -118,7 +118,7 @@ fn tell_row(row: &RowStory, words: &mut Vec<String>) {
         words.push(format!("bound to MAIL FROM <{mail_from}> and Date {date}"));
     }
     for event in &row.events {
-        words.push(format!("{} {}: {}", Timestamp(event.at).rfc3339(), event.kind, event.data));
+        words.push(tell_event(event));
     }
     if row.state == DeliveryState::Scheduled {
         if row.not_before.0 > 0 {
@@ -141,4 +141,36 @@ fn tell_row(row: &RowStory, words: &mut Vec<String>) {
         end.push_str(&format!(" ({detail})"));
     }
     words.push(end);
+}
+
+/// What came back, in words; acts on the campaign's rows as they were noted.
+fn tell_event(event: &EventRow) -> String {
+    let at = Timestamp(event.at).rfc3339();
+    let data: serde_json::Value = serde_json::from_str(&event.data).unwrap_or_default();
+    let word = |key: &str| match &data[key] {
+        serde_json::Value::String(text) => text.replace('\n', " "),
+        serde_json::Value::Number(number) => number.to_string(),
+        serde_json::Value::Null
+        | serde_json::Value::Bool(_)
+        | serde_json::Value::Array(_)
+        | serde_json::Value::Object(_) => String::new(),
+    };
+    if data["source"].is_null() {
+        return format!("{at} {}: {}", event.kind, event.data);
+    }
+    let mut text = format!("{at} {}", event.kind);
+    for part in [word("kind"), word("reason"), word("code"), word("status"), word("diagnostic")] {
+        if !part.is_empty() {
+            text.push(' ');
+            text.push_str(&part);
+        }
+    }
+    text.push_str(&format!(" (from {}", word("source")));
+    for (what, part) in [("found by", word("found_by")), ("rule", word("rule"))] {
+        if !part.is_empty() {
+            text.push_str(&format!(", {what} {part}"));
+        }
+    }
+    text.push(')');
+    text
 }

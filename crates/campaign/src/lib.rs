@@ -34,7 +34,7 @@ pub use export::{ExportLine, Exporter};
 pub use finding::{Finding, Severity};
 pub use lifecycle::{Retried, cancel, pause, resume, retry};
 pub use planning::{Planned, forecast_now, plan};
-pub use report::{Apart, Counting, QuotaReport, RelayReport, Report, report};
+pub use report::{Apart, CameBack, Counting, QuotaReport, RelayReport, Report, report};
 pub use scaffold::{Scaffold, scaffold};
 pub use schedule::{Scheduled, preview, schedule};
 pub use setup::Setup;

@@ -10,7 +10,7 @@ use postroad_model::delivery::{DeliveryState, Role};
 use postroad_model::limit::Keeper;
 use postroad_model::plan::{Forecast, Outlook};
 use postroad_model::{CampaignId, RelayId, Timestamp};
-use postroad_store::{Count, Store, StoredCampaign, TALLY_DEFERRED};
+use postroad_store::{Count, Store, StoredCampaign, TALLY_DEFERRED, Tally};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -47,6 +47,23 @@ pub struct RelayReport {
     pub deferred: i64,
     /// Its ledger limits.
     pub quota: Vec<QuotaReport>,
+}
+
+/// What came back for one reason from one mailbox provider through one relay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CameBack {
+    /// `hard`, `soft`, `block`, `complaint`, `other`.
+    pub kind: &'static str,
+    /// Why.
+    pub reason: &'static str,
+    /// The mailbox provider.
+    pub provider: &'static str,
+    /// The relay; empty where none is known.
+    pub relay: String,
+    /// How many, each delivery once.
+    pub n: i64,
+    /// How many of them were found by address and time alone, and count in no brake.
+    pub by_address: i64,
 }
 
 /// Rows outside the audience.
@@ -97,6 +114,8 @@ pub struct Report {
     pub left_out: BTreeMap<String, i64>,
     /// By relay.
     pub relays: BTreeMap<String, RelayReport>,
+    /// What came back, by kind, reason, mailbox provider and relay; the most frequent first.
+    pub came_back: Vec<CameBack>,
     /// Test messages.
     pub tests: Apart,
     /// Seed mailboxes.
@@ -147,6 +166,7 @@ pub async fn report(
         imbalance: imbalance(store, &stored, &counts, counting).await?,
         left_out: store.left_out(id).await?.into_iter().collect(),
         relays: relays(store, setup, &stored, &counts, now).await?,
+        came_back: came_back(store, id).await?,
         tests: apart(&counts, Role::Test),
         seeds: apart(&counts, Role::Seed),
         starts_at: stored.start_at.map(Timestamp::rfc3339),
@@ -154,6 +174,21 @@ pub async fn report(
         expires_at: stored.expires_at.map(Timestamp::rfc3339),
         unreached,
     })
+}
+
+async fn came_back(store: &Store, id: CampaignId) -> Result<Vec<CameBack>> {
+    let names = store.relay_names().await?;
+    let line = |tally: Tally| CameBack {
+        kind: tally.kind.as_str(),
+        reason: tally.reason.as_str(),
+        provider: tally.provider.as_str(),
+        relay: names.get(&tally.relay).cloned().unwrap_or_default(),
+        n: tally.n + tally.weak,
+        by_address: tally.weak,
+    };
+    let mut lines: Vec<CameBack> = store.tallies(Some(id)).await?.into_iter().map(line).collect();
+    lines.sort_by_key(|l| -l.n);
+    Ok(lines)
 }
 
 fn sum(counts: &[Count], role: Role, wanted: impl Fn(&Count) -> bool) -> i64 {

@@ -2,11 +2,13 @@
 //!
 //! Nouns are singular and take their plural as an alias. Nothing is read, checked or decided here.
 
+mod bounce;
 mod campaign;
 mod contact;
 mod relay;
 mod sink;
 
+pub use bounce::*;
 pub use campaign::*;
 pub use contact::*;
 pub use relay::*;
@@ -81,6 +83,9 @@ pub enum Command {
     /// What is sent, to whom, when.
     #[command(subcommand, visible_alias = "campaigns")]
     Campaign(CampaignCommand),
+    /// What comes back: bounces, complaints, automatic answers.
+    #[command(subcommand, visible_alias = "bounces")]
+    Bounce(BounceCommand),
     /// One recipient's whole story in a campaign.
     Explain(ExplainArgs),
     /// What we send through.

@@ -1,5 +1,8 @@
 //! One file per command or noun, and the way from the typed command to it.
 
+mod bounce;
+mod bounce_files;
+mod bounce_list;
 mod campaign_check;
 mod campaign_export;
 mod campaign_new;
@@ -58,6 +61,7 @@ async fn dispatch(app: &App, command: Command) -> Result<Exit> {
         Command::List(command) => list::run(app, &command).await,
         Command::Suppression(command) => suppression::run(app, &command).await,
         Command::Campaign(command) => Box::pin(campaign(app, command)).await,
+        Command::Bounce(command) => bounce::run(app, command).await,
         Command::Explain(args) => explain::run(app, &args).await,
         Command::Relay(command) => relay::run(app, &command).await,
         Command::Dkim(command) => dkim::run(app, &command),

@@ -106,6 +106,12 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
     if let Some(error) = cause.downcast_ref::<postroad_campaign::Error>() {
         return of_campaign(error);
     }
+    if let Some(error) = cause.downcast_ref::<postroad_feedback::Error>() {
+        return Some(match error {
+            postroad_feedback::Error::Store(error) => of_store(error),
+            postroad_feedback::Error::OnTheWire { .. } => Exit::TryLater,
+        });
+    }
     if let Some(error) = cause.downcast_ref::<postroad_import::Error>() {
         return of_import(error);
     }

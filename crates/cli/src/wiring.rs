@@ -6,6 +6,7 @@
 pub mod composer;
 pub mod credentials;
 pub mod engine;
+pub mod feedback;
 pub mod observe;
 pub mod supervise;
 pub mod view;

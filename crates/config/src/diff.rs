@@ -118,6 +118,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("web.public_listen", old.web.public_listen != new.web.public_listen),
         ("web.admin_listen", old.web.admin_listen != new.web.admin_listen),
         ("log", old.log != new.log),
+        ("bounces", old.bounces != new.bounces),
     ]
     .into_iter()
     .filter(|(_, differs)| *differs)

@@ -7,6 +7,7 @@
 //! clear text off this machine, no two ledgers for one account. It opens no socket and no database.
 
 mod account;
+mod bounces;
 mod diff;
 mod domain;
 mod limits;
@@ -27,6 +28,7 @@ pub use settings::{DatabaseUrl, Engine, Log, LogFormat, LogLevel, Retry, Web};
 pub use show::Shown;
 
 use postroad_model::Secret;
+use postroad_model::feedback::BouncePolicy;
 use postroad_model::relay::{Pool, Relay, SendingDomain};
 use problem::{Context, Problems, Source};
 use section::Section;
@@ -78,6 +80,8 @@ pub struct Config {
     pub relays: Vec<Relay>,
     /// `[[pool]]`, in file order.
     pub pools: Vec<Pool>,
+    /// `[bounces]`.
+    pub bounces: BouncePolicy,
     /// All limits as they hold, one row per scope and limit.
     pub limits: Vec<EffectiveLimit>,
     /// The profiles that were used.
@@ -157,6 +161,7 @@ fn read(source: &Source, problems: &Problems, env: EnvLookup<'_>) -> Option<Conf
         domains: domain::domains(&root),
         pools: domain::pools(&root, &names),
         relays,
+        bounces: bounces::bounces(&root),
         limits,
         profiles,
         warnings: Vec::new(),

@@ -5,9 +5,11 @@
 use crate::settings::{DatabaseUrl, Log};
 use crate::{Config, LimitSource};
 use postroad_model::campaign::OnUnknown;
+use postroad_model::feedback::BouncePolicy;
 use postroad_model::limit::{Keeper, LimitUnit};
 use postroad_model::relay::{Auth, Habits, Relay, Senders, TlsMode};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 const MASK: &str = "***";
@@ -21,6 +23,7 @@ pub struct Shown {
     web: ShownWeb,
     engine: ShownEngine,
     log: Log,
+    bounces: ShownBounces,
     #[serde(rename = "domain")]
     domains: Vec<ShownDomain>,
     #[serde(rename = "relay")]
@@ -30,6 +33,24 @@ pub struct Shown {
     #[serde(rename = "limit")]
     limits: Vec<ShownLimit>,
     warnings: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct ShownBounces {
+    keep_raw: String,
+    /// Acts in words, by reason.
+    #[serde(flatten)]
+    acts: BTreeMap<&'static str, String>,
+    hold: ShownHold,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct ShownHold {
+    complaints: String,
+    hard: String,
+    blocks: String,
+    minimum: u32,
+    pause: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -146,6 +167,7 @@ impl Config {
             },
             engine: engine(&self.engine),
             log: self.log,
+            bounces: shown_bounces(&self.bounces),
             domains: self.domains.iter().map(domain).collect(),
             relays: self.relays.iter().map(relay).collect(),
             pools: self
@@ -216,6 +238,22 @@ fn engine(engine: &crate::Engine) -> ShownEngine {
         unknown_copies,
         unknown_wait: duration(engine.unknown_wait),
         shutdown: duration(engine.shutdown),
+    }
+}
+
+fn shown_bounces(policy: &BouncePolicy) -> ShownBounces {
+    let percent = |part: f64| format!("{:.2} %", part * 100.0);
+    let brakes = &policy.brakes;
+    ShownBounces {
+        keep_raw: duration(policy.keep_raw),
+        acts: policy.acts.iter().map(|(r, act)| (r.as_str(), crate::bounces::words(act))).collect(),
+        hold: ShownHold {
+            complaints: percent(brakes.complaints),
+            hard: percent(brakes.hard),
+            blocks: percent(brakes.blocks),
+            minimum: brakes.minimum,
+            pause: duration(brakes.pause),
+        },
     }
 }
 

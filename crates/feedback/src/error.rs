@@ -6,6 +6,14 @@ pub enum Error {
     /// The database's.
     #[error(transparent)]
     Store(#[from] postroad_store::Error),
+    /// The reply to the final dot of that delivery is still awaited.
+    #[error(
+        "a report came for delivery {delivery} while it is on the wire; it is kept where it was, try again in some minutes"
+    )]
+    OnTheWire {
+        /// The delivery.
+        delivery: postroad_model::DeliveryId,
+    },
 }
 
 impl Error {
@@ -14,6 +22,7 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Store(error) => error.is_transient(),
+            Self::OnTheWire { .. } => true,
         }
     }
 }

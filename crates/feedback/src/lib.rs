@@ -6,31 +6,63 @@
 //! never sent to changes nothing; a block of us never counts against the recipient. It reads no clock and opens no
 //! connection.
 
+mod act;
+mod correlate;
 mod error;
 mod incoming;
+mod provider;
+mod report;
+mod sweep;
+mod take;
 mod taken;
 
 pub use error::Error;
 pub use incoming::{Incoming, MAX_MAIL, Permanence, ProviderEvent, ProviderWhat, Source};
+pub use sweep::Swept;
 pub use taken::{Done, Outcome, Taken};
 
-use postroad_model::Timestamp;
-use postroad_store::Store;
-use std::sync::Arc;
+use correlate::{Signs, Trace, by_token};
+use postroad_metrics::Metrics;
+use postroad_model::delivery::Role;
+use postroad_model::feedback::{Act, BouncePolicy, Evidence};
+use postroad_model::relay::Relay;
+use postroad_model::verdict::{BounceKind, Reason};
+use postroad_model::{CampaignId, Domain, RelayId, Timestamp};
+use postroad_store::{EventKind, NewFeedback, Recorded, Store, SuppressWhen};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Results of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
+/// What this crate needs of the configuration.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// What is done about what.
+    pub policy: BouncePolicy,
+    /// The relays by their numbers in the database.
+    pub relays: BTreeMap<RelayId, Arc<Relay>>,
+    /// Domains whose every address is a tag of ours.
+    pub bounce_domains: Vec<Domain>,
+    /// Where this process counts what came back.
+    pub metrics: Option<Arc<Metrics>>,
+}
+
 /// Takes what comes back. Cheap to share behind an `Arc`; any number of tasks and nodes may call it at once.
 pub struct Feedback {
     store: Arc<Store>,
+    settings: Settings,
+    /// When the rows of a campaign were counted last, for the rates by mailbox provider.
+    recounts: Mutex<HashMap<CampaignId, Timestamp>>,
+    /// Names of campaigns, for the metrics.
+    names: Mutex<HashMap<CampaignId, String>>,
 }
 
 impl Feedback {
     /// For one store.
     #[must_use]
-    pub fn new(store: Arc<Store>) -> Self {
-        Self { store }
+    pub fn new(store: Arc<Store>, settings: Settings) -> Self {
+        Self { store, settings, recounts: Mutex::default(), names: Mutex::default() }
     }
 
     /// The store behind it.
@@ -39,14 +71,93 @@ impl Feedback {
         &self.store
     }
 
-    /// Records what came back, each report once, and acts on it. After an error nothing is lost: what was recorded
-    /// stays so, and the same call may be repeated.
+    /// True for the address of a bounce domain whose tag leads to a delivery: what a listener may take mail for.
+    #[must_use]
+    pub fn is_tag(&self, address: &str) -> bool {
+        let Some((local, domain)) = address.rsplit_once('@') else { return false };
+        let ours = Domain::parse(domain).is_ok_and(|d| self.settings.bounce_domains.contains(&d));
+        ours && correlate::envelope_token(self.store.keys(), local).is_some()
+    }
+
+    /// A copy of a message lies in its relay's Sent folder: evidence that the relay took it. `reference` is the message's
+    /// X-Postroad-Ref, or its Message-ID. True when that settled an unknown delivery.
     ///
     /// # Errors
     /// The database's.
-    #[expect(clippy::unused_async, reason = "its store calls come with the store's methods")]
-    pub async fn take(&self, incoming: Incoming, now: Timestamp) -> Result<Taken> {
-        let _ = (incoming, now);
-        Ok(Taken::default())
+    pub async fn sent_copy(&self, reference: &str, now: Timestamp) -> Result<bool> {
+        let signs = Signs { message_ids: vec![reference], ..Signs::default() };
+        let Trace::Found(found) = by_token(&self.store, &[], &signs, now).await? else {
+            return Ok(false);
+        };
+        if found.row.state.after_evidence(Evidence::Taken).is_none() {
+            return Ok(false);
+        }
+        let new = NewFeedback {
+            key: format!("sent_copy:{}.{}", found.row.id, found.copy_no),
+            at: now,
+            kind: EventKind::SentCopy,
+            evidence: Evidence::Taken,
+            verdict: None,
+            strength: found.strength,
+            said: (None, None, None),
+            data: r#"{"source":"sent folder"}"#.into(),
+            suppress: None,
+            full: None,
+            row: found.row,
+        };
+        let recorded = self.store.record_feedback(&new, now).await?;
+        Ok(matches!(recorded, Recorded::Fresh { moved: Some(_), .. }))
+    }
+
+    /// Counts a fresh event where this process publishes numbers.
+    async fn count(&self, new: &NewFeedback) -> Result<()> {
+        let (Some(metrics), Some((kind, reason))) = (&self.settings.metrics, new.verdict) else {
+            return Ok(());
+        };
+        if new.row.role == Role::Audience
+            && let Some(campaign) = self.campaign_name(new.row.campaign).await?
+        {
+            let relay = self.settings.relays.get(&new.row.relay).map_or("", |r| r.name.as_str());
+            metrics.came_back(&campaign, relay, new.row.provider, kind, reason);
+        }
+        Ok(())
+    }
+
+    async fn campaign_name(&self, id: CampaignId) -> Result<Option<String>> {
+        let known = |names: &mut HashMap<_, _>| names.get(&id).cloned();
+        if let Some(name) = self.with_names(known) {
+            return Ok(Some(name));
+        }
+        let name = self.store.campaign_name(id).await?;
+        if let Some(name) = &name {
+            self.with_names(|names| names.insert(id, name.clone()));
+        }
+        Ok(name)
+    }
+
+    fn with_names<T>(&self, f: impl FnOnce(&mut HashMap<CampaignId, String>) -> T) -> T {
+        f(&mut self.names.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The suppression that the policy has for a report.
+    fn suppression(
+        &self,
+        reason: Reason,
+        kind: BounceKind,
+        origin: impl FnOnce() -> String,
+    ) -> Option<SuppressWhen> {
+        match self.settings.policy.act(reason, kind) {
+            Act::Suppress(threshold) => Some(SuppressWhen {
+                threshold,
+                reason: take::suppression(reason, threshold.after),
+                origin: origin().split_whitespace().collect::<Vec<_>>().join(" "),
+            }),
+            Act::Nothing
+            | Act::BackOff(_)
+            | Act::PauseRelay(_)
+            | Act::StopDomain(_)
+            | Act::HoldCampaign(_)
+            | Act::Unsubscribe => None,
+        }
     }
 }

@@ -9,6 +9,7 @@ pub mod address;
 pub mod campaign;
 pub mod contact;
 pub mod delivery;
+pub mod feedback;
 pub mod filter;
 pub mod id;
 pub mod ledger;

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 pub enum SuppressionReason {
     /// The mailbox does not exist (a DSN or an SMTP reply said so).
     HardBounce,
+    /// Temporary failures came so often that the policy gave the address up.
+    RepeatedBounces,
     /// A feedback report came for it.
     Complaint,
     /// The person asked for it.

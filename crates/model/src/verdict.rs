@@ -174,6 +174,21 @@ pub enum BounceKind {
     Other,
 }
 
+impl BounceKind {
+    /// The name in JSON, tables and metrics: the one that serde writes.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hard => "hard",
+            Self::Soft => "soft",
+            Self::Block => "block",
+            Self::Complaint => "complaint",
+            Self::AutoReply => "autoreply",
+            Self::Other => "other",
+        }
+    }
+}
+
 /// What the engine does with the row and the lane.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "do")]

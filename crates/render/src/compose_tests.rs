@@ -213,14 +213,17 @@ fn a_relay_that_forces_from_keeps_the_campaigns_as_reply_to() {
 #[test]
 fn the_same_facts_give_the_same_octets_and_another_seed_another_message_id() {
     let compiled = Compiled::compile(&content(BodyFormat::Html, "<p>ế</p>")).unwrap();
-    let make = |seed| {
+    let make = |seed, reference| {
         with(json!({}), None, |r| {
-            compose(&compiled, &campaign(), &RecipientFacts { seed, ..r.clone() })
+            compose(&compiled, &campaign(), &RecipientFacts { seed, reference, ..r.clone() })
         })
         .unwrap()
     };
-    assert_eq!(make(1), make(1));
-    assert_ne!(make(1).message_id, make(2).message_id);
+    assert_eq!(make(1, ""), make(1, ""));
+    assert_ne!(make(1, "").message_id, make(2, "").message_id);
+    let (one, two) = (make(1, "ref"), make(2, "ref"));
+    assert_eq!(one.message_id, "<ref@news.example.com>");
+    assert_ne!(one.bytes, two.bytes, "boundaries");
 }
 
 #[test]

@@ -37,8 +37,12 @@ impl Ids {
         // Mail programs and DMARC reports like a Message-ID under the From domain.
         let domain =
             recipient.forced_from.map_or(&campaign.message_id_domain, |m| m.address.domain());
-        let mut left = BASE32_NOPAD.encode(&digest[..15]);
-        left.make_ascii_lowercase();
+        // The reference itself, where there is one: whoever quotes the Message-ID alone still names the delivery.
+        let mut left = token_exact(recipient.reference);
+        if left.is_empty() {
+            left = BASE32_NOPAD.encode(&digest[..15]);
+            left.make_ascii_lowercase();
+        }
         let message_id = format!("<{left}@{}>", domain.as_str());
         Self { message_id, boundary: HEXLOWER.encode(&digest[15..27]) }
     }

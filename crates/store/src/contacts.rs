@@ -28,6 +28,7 @@ sql! {
     both ERASE_DELIVERIES_FIND = "erase_deliveries_find";
     both ERASE_DELIVERY = "erase_delivery";
     both ERASE_ATTEMPTS = "erase_attempts";
+    both ERASE_EVENTS = "erase_events";
     both DOMAIN_PROVIDERS_ALL = "domain_providers_all";
 }
 
@@ -317,6 +318,8 @@ impl Store {
                     query.execute(&mut *c).await.named(statement)?;
                 }
             }
+            let query = sqlx::query(ERASE_EVENTS.of(e)).bind(hash);
+            query.execute(&mut *c).await.named(&ERASE_EVENTS)?;
             let (contacts, deliveries) = (contact.iter().len() as u64, past.len() as u64);
             Ok(Erased { contacts, stopped, deliveries })
         })

@@ -74,6 +74,29 @@ impl Store {
         })
     }
 
+    /// Extends a job's lease and notes how far it is.
+    ///
+    /// # Errors
+    /// `JobLost` when another node took it.
+    pub async fn note_job(&self, job: &JobLease, note: &str, now: Timestamp) -> Result<()> {
+        tx!(self, |c, e| {
+            hold_job!(c, e, job, Some(note), now);
+            Ok(())
+        })
+    }
+
+    /// Notes how far a job is and lets any node take it at once.
+    ///
+    /// # Errors
+    /// `JobLost` when another node took it.
+    pub async fn release_job(&self, job: &JobLease, note: &str, now: Timestamp) -> Result<()> {
+        let over = now.plus_ms(-JOB_LEASE_MS);
+        tx!(self, |c, e| {
+            hold_job!(c, e, job, Some(note), over);
+            Ok(())
+        })
+    }
+
     /// Marks a job as done for good.
     ///
     /// # Errors

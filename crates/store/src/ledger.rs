@@ -240,7 +240,11 @@ impl Store {
     }
 }
 
-fn apply(books: &mut [LimitBook], act: &LedgerAct, now: Timestamp) -> Result<Option<Timestamp>> {
+pub(crate) fn apply(
+    books: &mut [LimitBook],
+    act: &LedgerAct,
+    now: Timestamp,
+) -> Result<Option<Timestamp>> {
     let mut full = None;
     for entry in books.iter_mut() {
         let id = entry.id;

@@ -76,6 +76,8 @@ pub fn statements() -> impl Iterator<Item = &'static Statement> {
         crate::closing::STATEMENTS,
         crate::explain::STATEMENTS,
         crate::exporter::STATEMENTS,
+        crate::feedback::STATEMENTS,
+        crate::feedback_views::STATEMENTS,
         crate::jobs::STATEMENTS,
         crate::plans::STATEMENTS,
         crate::reports::STATEMENTS,

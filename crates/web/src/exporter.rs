@@ -4,9 +4,11 @@
 //! database nothing. A database that does not answer costs the scrape its gauges, not the scrape.
 
 use crate::App;
-use postroad_metrics::{CampaignGauges, LaneGauges, QuotaGauges, Snapshot};
+use postroad_metrics::{
+    BrakeGauges, CampaignGauges, FeedbackGauges, LaneGauges, QuotaGauges, Snapshot,
+};
 use postroad_model::{CampaignId, RelayId, Timestamp};
-use postroad_store::{CampaignGlance, Lane, LimitBook, Store};
+use postroad_store::{Brake, CampaignGlance, Lane, LimitBook, Store};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -65,6 +67,7 @@ async fn read(
 ) -> postroad_store::Result<Snapshot> {
     let glances = store.campaigns_at_a_glance(now.plus_ms(-SHOWN_AFTER_END_MS)).await?;
     domains.retain(|id, _| glances.iter().any(|g| g.id == *id));
+    let shown: Vec<_> = glances.iter().map(|g| (g.id, g.name.clone())).collect();
     let mut campaigns = Vec::with_capacity(glances.len());
     for glance in glances {
         let domain = match domains.get(&glance.id) {
@@ -83,7 +86,39 @@ async fn read(
     let lanes = store.lanes().await?.into_iter();
     let lanes = lanes.filter_map(|lane| lane_gauges(lane, &names)).collect();
     let quotas = quotas.collect();
-    Ok(Snapshot { at: now, campaigns, quotas, lanes, ..Snapshot::default() })
+    let feedback = feedback(store, &shown, &names).await?;
+    let brakes = store.brakes(now).await?.into_iter();
+    let brakes = brakes.map(|brake| brake_gauges(brake, &names)).collect();
+    Ok(Snapshot { at: now, campaigns, quotas, lanes, brakes, feedback, ..Snapshot::default() })
+}
+
+/// What came back of the campaigns that are shown.
+async fn feedback(
+    store: &Store,
+    campaigns: &[(CampaignId, String)],
+    relays: &BTreeMap<RelayId, String>,
+) -> postroad_store::Result<Vec<FeedbackGauges>> {
+    let mut all = Vec::new();
+    for (id, name) in campaigns {
+        all.extend(store.tallies(Some(*id)).await?.into_iter().map(|tally| FeedbackGauges {
+            campaign: name.clone(),
+            relay: relays.get(&tally.relay).cloned().unwrap_or_default(),
+            provider: tally.provider,
+            kind: tally.kind,
+            reason: tally.reason,
+            count: tally.n + tally.weak,
+        }));
+    }
+    Ok(all)
+}
+
+fn brake_gauges(brake: Brake, names: &BTreeMap<RelayId, String>) -> BrakeGauges {
+    BrakeGauges {
+        relay: brake.relay.map(|id| names.get(&id).cloned().unwrap_or_default()),
+        provider: brake.provider,
+        by: brake.by,
+        reason: brake.reason,
+    }
 }
 
 fn campaign_gauges(glance: CampaignGlance, from_domain: String) -> CampaignGauges {

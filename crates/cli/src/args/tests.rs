@@ -88,7 +88,7 @@ fn words(line: &str) -> Vec<String> {
     for c in line.chars() {
         match c {
             '"' => quoted = !quoted,
-            '#' | '>' | '|' if !quoted && word.is_empty() => break,
+            '#' | '>' | '<' | '|' if !quoted && word.is_empty() => break,
             ' ' if !quoted => words.extend((!word.is_empty()).then(|| std::mem::take(&mut word))),
             _ => word.push(c),
         }

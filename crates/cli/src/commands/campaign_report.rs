@@ -7,7 +7,7 @@ use crate::output::Table;
 use crate::signals;
 use anyhow::Result;
 use postroad_campaign::{Counting, Report};
-use postroad_model::campaign::CampaignKind;
+use postroad_model::campaign::{CampaignKind, CampaignState, HoldReason};
 use postroad_model::delivery::{DeliveryState, Role};
 use postroad_model::{CampaignId, Timestamp};
 use postroad_store::StoredCampaign;
@@ -81,6 +81,9 @@ pub async fn report(app: &App, args: &CampaignNameArgs) -> Result<Exit> {
 /// A report as a page.
 pub fn text(r: &Report) -> String {
     let mut text = format!("Campaign {} is {}\n", r.campaign, r.state);
+    if let CampaignState::Held { reason: HoldReason::Brake(why), .. } = &r.state_detail {
+        text.push_str(&format!("  {why}\n  `postroad campaign resume {}` goes on\n", r.campaign));
+    }
     for (what, at) in [("starts", &r.starts_at), ("ends", &r.ends_at), ("expires", &r.expires_at)] {
         if let Some(at) = at {
             text.push_str(&format!("  {what:<8} {at}\n"));
@@ -113,6 +116,9 @@ pub fn text(r: &Report) -> String {
         let parts: Vec<String> = r.left_out.iter().map(|(why, n)| format!("{n} {why}")).collect();
         text.push_str(&format!("\nLeft out: {}\n", parts.join(", ")));
     }
+    if !r.came_back.is_empty() {
+        text.push_str(&format!("\n{}", came_back(r)));
+    }
     if r.tests.total > 0 {
         text.push_str(&format!("\nTests: {} of {} accepted\n", r.tests.accepted, r.tests.total));
     }
@@ -120,6 +126,17 @@ pub fn text(r: &Report) -> String {
         text.push_str(&format!("\n{}", relays(r)));
     }
     text
+}
+
+/// What came back, by reason and mailbox provider.
+fn came_back(r: &Report) -> Table {
+    let mut table = Table::new(&["came back", "reason", "provider", "relay", "#number"]);
+    for line in &r.came_back {
+        let relay = if line.relay.is_empty() { "-".to_owned() } else { line.relay.clone() };
+        let (kind, reason, provider) = (line.kind.into(), line.reason.into(), line.provider.into());
+        table.row([kind, reason, provider, relay, line.n.to_string()]);
+    }
+    table
 }
 
 fn relays(r: &Report) -> Table {

@@ -1,12 +1,14 @@
 //! `contact export|show|erase`.
 
+use super::bounce_list::EventLine;
 use crate::app::{App, Runs};
 use crate::args::{AddressArgs, ContactExportArgs, EraseArgs};
 use crate::exit::{Exit, Fault};
 use crate::output::{lines, printable};
 use anyhow::{Context as _, Result};
 use postroad_model::EmailAddress;
-use postroad_store::ContactRecord;
+use postroad_store::{BounceFilter, ContactRecord};
+use serde::Serialize;
 use std::io::Write as _;
 
 /// An address from the command line.
@@ -18,7 +20,12 @@ pub async fn show(app: &App, args: &AddressArgs) -> Result<Exit> {
     let address = parse_address(&args.address)?;
     let opened = app.open(Runs::Briefly).await?;
     match opened.store.contact(&address).await? {
-        Some(contact) => app.output.show(&contact, text)?,
+        Some(contact) => {
+            let filter = BounceFilter { address: Some(&address), ..BounceFilter::default() };
+            let events = opened.store.bounce_events(filter, i64::MAX, EVENTS).await?;
+            let shown = Shown { contact, came_back: super::bounce_list::lines(&events) };
+            app.output.show(&shown, |s| text(&s.contact) + &came_back(&s.came_back))?;
+        }
         None => {
             let against = opened.store.suppressions_against(&address).await?;
             let more = if against.is_empty() { "" } else { "; a suppression stands against it" };
@@ -27,6 +34,24 @@ pub async fn show(app: &App, args: &AddressArgs) -> Result<Exit> {
     }
     opened.close().await;
     Ok(Exit::Ok)
+}
+
+/// Of what came back the newest are shown.
+const EVENTS: i64 = 20;
+
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    contact: ContactRecord,
+    came_back: Vec<EventLine>,
+}
+
+fn came_back(events: &[EventLine]) -> String {
+    let line = |e: &EventLine| {
+        let campaign = e.campaign.as_deref().unwrap_or("-");
+        format!("came back  {} in {campaign}: {}\n", e.at, printable(&e.words()))
+    };
+    events.iter().map(line).collect()
 }
 
 fn text(contact: &ContactRecord) -> String {

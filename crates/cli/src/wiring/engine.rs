@@ -4,6 +4,7 @@
 
 use super::composer::Maker;
 use super::credentials::{Authorities, login};
+use super::feedback::{Sweeping, feedback};
 use super::observe::{Counted, Noted};
 use super::supervise::Supervision;
 use crate::app::{App, Opened, Registry};
@@ -31,6 +32,7 @@ use std::thread::available_parallelism;
 pub struct Running {
     pub engine: Arc<Engine>,
     pub supervision: Supervision,
+    sweeping: Sweeping,
     pub relays: BTreeMap<String, RelayId>,
     /// Held as long as the engine lives.
     _lock: Option<File>,
@@ -44,6 +46,7 @@ impl Running {
             Ok(engine) => engine.stop().await,
             Err(_) => tracing::error!("somebody still holds the engine; it is not drained"),
         }
+        self.sweeping.stop().await;
     }
 }
 
@@ -71,7 +74,7 @@ pub async fn start(
     let clock = Arc::new(StoreClock::new(app.clock.clone()));
     clock.sample(&opened.store).await?;
     let maker = Maker::new(opened.store.clone(), opened.setup.clone(), keys, &registry.relays);
-    let (compose, observe) = observed(opened, Arc::new(maker), metrics, &registry);
+    let (compose, observe) = observed(opened, Arc::new(maker), metrics.clone(), &registry);
     let settings = settings(opened, node, which, takeover, &registry)?;
     let parts = Parts {
         store: opened.store.clone(),
@@ -85,8 +88,9 @@ pub async fn start(
         ServeWhich::All => None,
         ServeWhich::Only(id) => Some(id),
     };
-    let supervision = Supervision::start(opened, node, only, clock, &engine);
-    Ok(Running { engine, supervision, relays: registry.relays, _lock: lock })
+    let supervision = Supervision::start(opened, node, only, clock.clone(), &engine);
+    let sweeping = Sweeping::start(feedback(opened, &registry, metrics), node, clock);
+    Ok(Running { engine, supervision, sweeping, relays: registry.relays, _lock: lock })
 }
 
 /// With an exporter, what is composed and settled is counted.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A folder with this many readers and a campaign `hello` over a pool `real` of the relays given.
-fn folder_with(people: usize, relays: &[(&str, u16, &str)]) -> Folder {
+pub fn folder_with(people: usize, relays: &[(&str, u16, &str)]) -> Folder {
     let folder = Folder::ready();
     let mut csv = String::from("email,name\n");
     (0..people).for_each(|n| csv.push_str(&format!("p{n}@example.org,Person {n}\n")));
@@ -29,7 +29,7 @@ fn folder_with(people: usize, relays: &[(&str, u16, &str)]) -> Folder {
     folder
 }
 
-fn records(folder: &Folder, name: &str) -> RecordLog {
+pub fn records(folder: &Folder, name: &str) -> RecordLog {
     RecordLog::read(&folder.path(name)).unwrap()
 }
 

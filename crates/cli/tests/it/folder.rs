@@ -126,7 +126,14 @@ impl Folder {
 
     /// Starts a sink and gives its port.
     pub fn sink(&self, flags: &str) -> (Running, u16) {
-        let mut sink = self.start(&format!("--format json sink --listen 127.0.0.1:0 {flags}"));
+        self.sink_words(&flags.split_whitespace().collect::<Vec<_>>())
+    }
+
+    /// The same with words as they are.
+    pub fn sink_words(&self, flags: &[&str]) -> (Running, u16) {
+        let words = ["--format", "json", "sink", "--listen", "127.0.0.1:0"];
+        let words: Vec<&str> = words.iter().chain(flags).copied().collect();
+        let mut sink = Running::of(self.command(&words).spawn().unwrap());
         let said: Value = serde_json::from_str(&sink.stdout_until("}")).unwrap();
         let port = said["listening"].as_str().unwrap().rsplit(':').next().unwrap();
         (sink, port.parse().unwrap())

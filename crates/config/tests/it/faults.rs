@@ -325,3 +325,26 @@ fn no_text_however_broken_makes_the_reader_panic() {
     }
     assert!(accepted < whole.len() / 6, "most of the broken texts were accepted");
 }
+
+#[test]
+fn a_reason_takes_nothing_or_one_act_that_can_happen() {
+    let check =
+        |line: &str, key: &str, words: &str| check(&format!("[bounces]\n{line}\n"), key, words);
+    check("bad_mailboxes = \"nothing\"", "bounces.bad_mailboxes", "did you mean \"bad_mailbox\"?");
+    check("policy = \"ignore\"", "bounces.policy", "\"ignore\" is not known");
+    check("policy = {}", "bounces.policy", "or one of suppress");
+    check("policy = { suppress = \"now\" }", "bounces.policy.suppress", "\"now\" is not known");
+    check("policy = { suppress = { after = 3 } }", "bounces.policy.suppress.within", "is missing");
+    check(
+        "policy = { suppress = { after = 2, within = \"1d\", campaigns = 3 } }",
+        "bounces.policy.suppress.after",
+        "too small",
+    );
+    check(
+        "policy = { back_off = { after = 2, within = \"1d\" } }",
+        "bounces.policy.back_off.for",
+        "is missing",
+    );
+    check("hold = { complaint = 1 }", "bounces.hold.complaint", "did you mean \"complaints\"?");
+    check("hold = { hard = 0 }", "bounces.hold.hard", "must lie between");
+}

@@ -1,0 +1,213 @@
+//! From something that came back to the delivery that it speaks of.
+//!
+//! In the order of strength: the keyed tag in the address that the report was sent to (VERP), X-Postroad-Ref, our
+//! Message-ID (whose left part is the same token), the identifier that a relay gave in its 250 together with the
+//! recipient, the envelope identifier of RFC 3461 together with the recipient, else the newest mail to that address. What must
+//! always hold: a token is only believed with its own row, campaign and copy; after a forged or stale tag nothing weaker
+//! than a token is believed; an address that we never sent to leads nowhere.
+
+use crate::Result;
+use postroad_bounce::References;
+use postroad_model::token::{DeliveryToken, TokenKeys};
+use postroad_model::{DeliveryId, Domain, EmailAddress, Timestamp};
+use postroad_store::{SentRow, Store, Strength};
+
+const DAY_MS: i64 = 86_400_000;
+/// Tokens are good for two years.
+const TOKEN_DAYS: i64 = 730;
+/// Without a token a report belongs to mail of these last days.
+const WEAK_DAYS: i64 = 14;
+/// A relay's identifier shorter than this could stand in any reply by chance.
+const MIN_ID: usize = 10;
+
+/// A delivery that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub row: SentRow,
+    /// Which copy is spoken of.
+    pub copy_no: i64,
+    pub strength: Strength,
+    /// By what, in words.
+    pub how: &'static str,
+}
+
+/// What the signs of one mail or event lead to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Trace {
+    Found(Box<Found>),
+    /// A tag at our bounce domain that is not ours, or too old.
+    Forged,
+    Nothing,
+}
+
+/// The signs.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Signs<'a> {
+    /// Addresses that the report itself was sent to.
+    pub addressed_to: Vec<&'a str>,
+    /// X-Postroad-Ref.
+    pub refs: Vec<&'a str>,
+    /// Message-IDs, ours or a relay's.
+    pub message_ids: Vec<&'a str>,
+    /// Original-Envelope-Id.
+    pub envelope_ids: Vec<&'a str>,
+}
+
+impl<'a> Signs<'a> {
+    pub(crate) fn of(envelope_to: Option<&'a str>, references: &'a References) -> Self {
+        let all = |list: &'a [String]| list.iter().map(String::as_str);
+        Self {
+            addressed_to: envelope_to.into_iter().chain(all(&references.addressed_to)).collect(),
+            refs: all(&references.returned_refs).collect(),
+            message_ids: all(&references.message_ids).collect(),
+            envelope_ids: all(&references.envelope_ids).collect(),
+        }
+    }
+}
+
+/// Finds the delivery by tokens alone.
+pub(crate) async fn by_token(
+    store: &Store,
+    bounce_domains: &[Domain],
+    signs: &Signs<'_>,
+    now: Timestamp,
+) -> Result<Trace> {
+    let keys = store.keys();
+    let mut forged = false;
+    for address in &signs.addressed_to {
+        let Some((local, domain)) = address.rsplit_once('@') else { continue };
+        let Some(token) = envelope_token(keys, local) else {
+            let ours = Domain::parse(domain).is_ok_and(|d| bounce_domains.contains(&d));
+            forged |= ours && !is_role(local);
+            continue;
+        };
+        match sent(store, &token, now).await? {
+            Some(row) if token.copy_no <= row.copy_no => {
+                let how = "the tag in the envelope sender";
+                return Ok(found(row, token.copy_no, Strength::Strong, how));
+            }
+            Some(_) | None => forged = true,
+        }
+    }
+    let refs = signs.refs.iter().map(|text| (*text, "X-Postroad-Ref"));
+    let ids = signs.message_ids.iter().map(|id| (left(id), "the Message-ID"));
+    for (text, how) in refs.chain(ids) {
+        let Ok(token) = keys.read_reference(text.trim()) else { continue };
+        if let Some(row) = sent(store, &token, now).await? {
+            let copy_no = row.copy_no;
+            return Ok(found(row, copy_no, Strength::Strong, how));
+        }
+    }
+    Ok(if forged { Trace::Forged } else { Trace::Nothing })
+}
+
+/// Finds the delivery by recipient and whatever else was told.
+pub(crate) async fn by_address(
+    store: &Store,
+    signs: &Signs<'_>,
+    recipient: &EmailAddress,
+    now: Timestamp,
+) -> Result<Trace> {
+    let rows = store.sent_to(recipient, now.plus_ms(-WEAK_DAYS * DAY_MS)).await?;
+    let given = |row: &&SentRow| {
+        let reply = row.reply.as_deref().unwrap_or_default();
+        signs.message_ids.iter().any(|id| names(reply, id))
+    };
+    if let Some(row) = rows.iter().find(given) {
+        let how = "the identifier that the relay gave, and the recipient";
+        return Ok(found(row.clone(), row.copy_no, Strength::Strong, how));
+    }
+    for (id, copy_no) in signs.envelope_ids.iter().filter_map(|text| envelope_id(text)) {
+        if let Some(row) = rows.iter().find(|r| r.id == id && copy_no <= r.copy_no) {
+            let how = "the envelope identifier, and the recipient";
+            return Ok(found(row.clone(), copy_no, Strength::Weak, how));
+        }
+    }
+    Ok(match rows.into_iter().next() {
+        Some(row) => {
+            let copy_no = row.copy_no;
+            found(row, copy_no, Strength::Weak, "the recipient and the time alone")
+        }
+        None => Trace::Nothing,
+    })
+}
+
+fn found(row: SentRow, copy_no: i64, strength: Strength, how: &'static str) -> Trace {
+    Trace::Found(Box::new(Found { row, copy_no, strength, how }))
+}
+
+/// The token in a local part, also behind a plus or in front of one.
+pub(crate) fn envelope_token(keys: &TokenKeys, local: &str) -> Option<DeliveryToken> {
+    local.split(['+', '=']).take(4).find_map(|part| keys.read_envelope(part.trim()).ok())
+}
+
+/// Names that every domain has are no forged tags.
+fn is_role(local: &str) -> bool {
+    local.len() < 20
+}
+
+/// The row of a token, if it is the token's and young enough.
+async fn sent(store: &Store, token: &DeliveryToken, now: Timestamp) -> Result<Option<SentRow>> {
+    let row = store.sent_row(token.delivery).await?;
+    Ok(row.filter(|r| {
+        r.campaign == token.campaign && now.since_ms(r.updated_at) <= TOKEN_DAYS * DAY_MS
+    }))
+}
+
+/// The left part of a Message-ID, with or without brackets.
+fn left(id: &str) -> &str {
+    let id = id.trim().trim_start_matches('<').trim_end_matches('>');
+    id.split('@').next().unwrap_or_default()
+}
+
+/// True when a reply holds the identifier. Operators append a filter's name or a recipient's number behind a full stop.
+fn names(reply: &str, id: &str) -> bool {
+    let id = left(id);
+    let head = id.split('.').next().unwrap_or_default();
+    [id, head].iter().any(|part| part.len() >= MIN_ID && reply.contains(part))
+}
+
+/// What `delivery` writes as ENVID: bucket, row, copy.
+fn envelope_id(text: &str) -> Option<(DeliveryId, i64)> {
+    let (id, copy_no) = text.trim().split_once('.')?;
+    let (bucket, id) = id.split_once('-')?;
+    let id = DeliveryId { bucket: bucket.parse().ok()?, id: id.parse().ok()? };
+    Some((id, copy_no.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identifier_is_found_in_the_reply_that_gave_it() {
+        let check = |reply: &str, id: &str, expected| {
+            assert_eq!(names(reply, id), expected, "{reply} {id}");
+        };
+        check("Ok 0102018f-abcd-000000", "<0102018f-abcd-000000@eu-west-1.amazonses.com>", true);
+        check("Ok: queued as kLm3_xYz12Q9", "kLm3_xYz12Q9.filterdrecv-p3-7", true);
+        check("Ok: queued as 4XyZ", "4XyZ@relay.example", false);
+        check("Ok", "", false);
+    }
+
+    #[test]
+    fn an_envelope_identifier_is_read_or_refused() {
+        let id = DeliveryId { bucket: 202_611, id: 7 };
+        assert_eq!(envelope_id("202611-7.0"), Some((id, 0)));
+        for bad in ["", "x", "202611-7", "a-b.c", "202611-7.x"] {
+            assert_eq!(envelope_id(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_tag_is_found_with_and_without_an_extension() {
+        let keys = TokenKeys::derive(&[7; 32]).unwrap();
+        let delivery = DeliveryId { bucket: 1, id: 2 };
+        let token = DeliveryToken { delivery, campaign: postroad_model::CampaignId(3), copy_no: 1 };
+        let tag = keys.envelope(&token);
+        for local in [tag.clone(), tag.to_uppercase(), format!("bounces+{tag}")] {
+            assert_eq!(envelope_token(&keys, &local), Some(token), "{local}");
+        }
+        assert_eq!(envelope_token(&keys, "postmaster"), None);
+    }
+}

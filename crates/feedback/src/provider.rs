@@ -1,0 +1,144 @@
+//! Events that a provider's webhook told, as reports.
+//!
+//! The words of the far side go through the same classifier as SMTP replies (RFC 5321 section 4.2); where they say nothing,
+//! the provider's own judgement stands. Signatures were checked by the way in.
+
+use crate::incoming::{Permanence, ProviderEvent, ProviderWhat, Source};
+use crate::report::{Told, What};
+use postroad_bounce::classify_reply;
+use postroad_model::feedback::Evidence;
+use postroad_model::reply::Phase;
+use postroad_model::verdict::{BounceKind, Reason};
+use postroad_model::{EmailAddress, MailboxProvider, Reply};
+use postroad_store::EventKind;
+use serde_json::json;
+
+/// Longest words of a provider that are kept.
+const MAX_WORDS: usize = 2_000;
+
+/// What an event is.
+pub(crate) fn told(event: &ProviderEvent, source: &Source) -> Told {
+    let recipient = event.recipient.as_deref().and_then(|a| EmailAddress::parse(a).ok());
+    let mut told = Told {
+        what: What::Note,
+        kind: BounceKind::Other,
+        reason: Reason::Unknown,
+        code: None,
+        status: None,
+        diagnostic: String::new(),
+        undecided: false,
+        data: json!({
+            "recipient": event.recipient,
+            "event": event.provider_id,
+            "rule": format!("told by {source}"),
+        }),
+        aliases: Vec::new(),
+        recipient,
+    };
+    let event_of = |kind, evidence| What::Event(kind, evidence);
+    match &event.what {
+        ProviderWhat::Bounce { status, code, diagnostic, permanence } => {
+            told.what = event_of(EventKind::Bounce, Evidence::Returned);
+            told.diagnostic = clip(diagnostic);
+            (told.code, told.status) = (*code, status.clone());
+            judge(&mut told, *permanence);
+        }
+        ProviderWhat::Complaint { kind } => {
+            told.what = event_of(EventKind::Complaint, Evidence::Arrived);
+            (told.kind, told.reason) = (BounceKind::Complaint, Reason::Complaint);
+            told.data["feedback"] = json!(kind);
+        }
+        ProviderWhat::Delivered => told.what = event_of(EventKind::Delivered, Evidence::Arrived),
+        ProviderWhat::Opened => told.what = event_of(EventKind::Opened, Evidence::Arrived),
+        ProviderWhat::Clicked => told.what = event_of(EventKind::Clicked, Evidence::Arrived),
+        ProviderWhat::Deferred { diagnostic } => {
+            told.what = event_of(EventKind::Delayed, Evidence::Taken);
+            told.diagnostic = clip(diagnostic);
+        }
+        ProviderWhat::Suppressed { diagnostic } => {
+            told.what = event_of(EventKind::Bounce, Evidence::Returned);
+            (told.kind, told.reason) = (BounceKind::Hard, Reason::SuppressedUpstream);
+            told.diagnostic = clip(diagnostic);
+        }
+        ProviderWhat::Unsubscribed => {
+            told.what = What::OptOut;
+            told.reason = Reason::OptOut;
+        }
+    }
+    told.data["diagnostic"] = json!(told.diagnostic);
+    told.data["status"] = json!(told.status);
+    told.data["code"] = json!(told.code);
+    told
+}
+
+/// Kind and reason of a bounce.
+fn judge(told: &mut Told, permanence: Permanence) {
+    let class = told.status.as_deref().and_then(|s| s.chars().next());
+    let code = told.code.unwrap_or(match (class, permanence) {
+        (Some('4'), _) | (_, Permanence::Transient) => 450,
+        (_, Permanence::Permanent | Permanence::Unsaid) => 550,
+    });
+    let text = match &told.status {
+        Some(status) if !told.diagnostic.contains(status.as_str()) => {
+            format!("{status} {}", told.diagnostic)
+        }
+        Some(_) | None => told.diagnostic.clone(),
+    };
+    let host = told.recipient.as_ref().map(|a| MailboxProvider::of_domain(a.domain()));
+    let reply = Reply::new(code, &text);
+    let said = classify_reply(&reply, Phase::FinalDot, host.unwrap_or(MailboxProvider::Other), &[]);
+    (told.kind, told.reason) = (said.kind, said.reason);
+    told.data["rule"] = json!(said.rule);
+    match permanence {
+        // The words say nothing: a provider that gives an address up knows why.
+        Permanence::Permanent if said.reason == Reason::Unknown => {
+            (told.kind, told.reason) = (BounceKind::Hard, Reason::BadMailbox);
+        }
+        Permanence::Transient if said.kind == BounceKind::Hard => told.kind = BounceKind::Soft,
+        Permanence::Permanent | Permanence::Transient | Permanence::Unsaid => {
+            told.undecided = said.reason == Reason::Unknown;
+        }
+    }
+}
+
+fn clip(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(MAX_WORDS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_far_sides_words_count_before_the_providers_judgement() {
+        let check = |status: Option<&str>, words: &str, permanence, expected| {
+            let what = ProviderWhat::Bounce {
+                status: status.map(Into::into),
+                code: None,
+                diagnostic: words.into(),
+                permanence,
+            };
+            let event = ProviderEvent {
+                recipient: Some("an@example.vn".into()),
+                what,
+                message_id: None,
+                postroad_ref: None,
+                provider_id: "1".into(),
+                at: None,
+            };
+            let told = told(&event, &Source::Hook("ses".into()));
+            assert_eq!((told.kind, told.reason), expected, "{words}");
+        };
+        let hard = (BounceKind::Hard, Reason::BadMailbox);
+        check(Some("5.1.1"), "smtp; 550 5.1.1 user unknown", Permanence::Permanent, hard);
+        check(None, "", Permanence::Permanent, hard);
+        let full = (BounceKind::Soft, Reason::MailboxFull);
+        check(Some("5.2.2"), "mailbox full", Permanence::Permanent, full);
+        check(
+            None,
+            "550 5.1.1 user unknown",
+            Permanence::Transient,
+            (BounceKind::Soft, Reason::BadMailbox),
+        );
+    }
+}

@@ -1,0 +1,253 @@
+//! What is done by the clock: refusals at SMTP time become events, rates are judged, kept mails go at their time.
+//!
+//! A once-only job that every node offers to do (`serve`, `run`) and one holds the lease of. Refusals are read from the
+//! attempts that W3 wrote, so that W3 itself stays as it is: a refusal is an event some seconds later, each once by its key.
+//! What must always hold: a hold or a rest starts the count anew, so that whoever resumes a campaign is not held again for
+//! what is past.
+
+use crate::act::BY;
+use crate::{Feedback, Result};
+use postroad_bounce::classify_reply;
+use postroad_model::delivery::{DeliveryState, Role};
+use postroad_model::feedback::{Counted, Evidence, MIN_REPORTS};
+use postroad_model::reply::Phase;
+use postroad_model::verdict::{BounceKind, Verdict};
+use postroad_model::{
+    CampaignId, EnhancedStatus, MailboxProvider, NodeId, RelayId, Reply, Timestamp,
+};
+use postroad_store::{EventKind, NewFeedback, Recorded, Refusal, StoredCampaign, Strength, Tally};
+use serde_json::json;
+use std::collections::BTreeMap;
+
+const JOB: &str = "feedback";
+/// Refusals in one look.
+const PAGE: i64 = 200;
+/// A commit of another node may be this much older than its neighbours when it is seen first.
+const OVERLAP_MS: i64 = 10 * 60_000;
+/// Rows are counted by mailbox provider no more often.
+const RECOUNT_MS: i64 = 60_000;
+
+/// What a sweep did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Refusals that became events.
+    pub refusals: u64,
+    /// Kept mails that went at their time.
+    pub expired: u64,
+}
+
+/// Counts of a campaign, together and by relay and mailbox provider.
+pub(crate) struct Counts {
+    pub total: Counted,
+    by: BTreeMap<(i64, i64), Counted>,
+}
+
+type Pair = (RelayId, MailboxProvider);
+
+impl Feedback {
+    /// Does all that is due, if no other node does; `None` then.
+    ///
+    /// # Errors
+    /// The database's. What was done stays done, and the next sweep goes on.
+    pub async fn sweep(&self, node: NodeId, now: Timestamp) -> Result<Option<Swept>> {
+        let Some(job) = self.store.take_job(JOB, node, now).await? else { return Ok(None) };
+        let seen: i64 = job.note.as_deref().and_then(|n| n.parse().ok()).unwrap_or(0);
+        let mut swept = Swept::default();
+        loop {
+            let page = self.store.refusals(Timestamp(seen), PAGE).await?;
+            for refusal in &page {
+                self.refused(refusal, now).await?;
+            }
+            swept.refusals += page.len() as u64;
+            self.store.note_job(&job, &seen.to_string(), now).await?;
+            if (page.len() as i64) < PAGE {
+                break;
+            }
+        }
+        self.judge(now).await?;
+        swept.expired = self.store.expire_raw(now).await?;
+        // The next sweep may be another node's, or another process'.
+        self.store.release_job(&job, &(now.0 - OVERLAP_MS).to_string(), now).await?;
+        Ok(Some(swept))
+    }
+
+    /// Records one refusal and acts on it, like a bounce that came at once.
+    async fn refused(&self, refusal: &Refusal, now: Timestamp) -> Result<()> {
+        let row = &refusal.row;
+        let verdict = self.verdict(refusal);
+        let words = refusal.reply.clone().unwrap_or_default();
+        let status = refusal.enhanced.clone().unwrap_or_default();
+        let data = json!({
+            "code": refusal.code,
+            "status": refusal.enhanced,
+            "diagnostic": words,
+            "kind": verdict.kind,
+            "reason": verdict.reason,
+            "phase": refusal.phase,
+            "rule": verdict.rule,
+            "source": "smtp",
+        });
+        let new = NewFeedback {
+            key: format!("smtp:{}.{}", row.id, row.copy_no),
+            at: refusal.at,
+            kind: EventKind::Bounce,
+            evidence: Evidence::Nothing,
+            verdict: Some((verdict.kind, verdict.reason)),
+            strength: Strength::Strong,
+            said: (None, None, None),
+            data: data.to_string(),
+            suppress: self.suppression(verdict.reason, verdict.kind, || {
+                let clipped: String = words.chars().take(120).collect();
+                format!("{} {} {status} {clipped} (smtp)", verdict.reason.as_str(), refusal.code)
+            }),
+            full: None,
+            row: row.clone(),
+        };
+        if let Recorded::Fresh { .. } = self.store.record_feedback(&new, now).await? {
+            self.count(&new).await?;
+            self.act(&new, now).await?;
+        }
+        Ok(())
+    }
+
+    fn verdict(&self, refusal: &Refusal) -> Verdict {
+        let mut reply = Reply::new(refusal.code, refusal.reply.as_deref().unwrap_or_default());
+        if reply.enhanced.is_none() {
+            reply.enhanced = refusal.enhanced.as_deref().and_then(EnhancedStatus::parse);
+        }
+        let phase: Option<Phase> = refusal
+            .phase
+            .as_ref()
+            .and_then(|p| serde_json::from_value(serde_json::Value::String(p.clone())).ok());
+        let rules = self.settings.relays.get(&refusal.row.relay).map(|r| r.reply_rules.as_slice());
+        let (provider, rules) = (refusal.row.provider, rules.unwrap_or_default());
+        classify_reply(&reply, phase.unwrap_or(Phase::RcptTo), provider, rules)
+    }
+
+    /// Judges the rates of every running campaign.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn judge(&self, now: Timestamp) -> Result<()> {
+        for stored in self.store.living_campaigns().await? {
+            if stored.campaign.state.runs() {
+                self.judge_campaign(&stored, now).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn judge_campaign(&self, stored: &StoredCampaign, now: Timestamp) -> Result<()> {
+        let id = stored.campaign.id;
+        let mut counts = self.counted(id).await?;
+        let all = &counts.total;
+        if all.complaints.max(all.hard).max(all.blocks) < MIN_REPORTS {
+            return Ok(());
+        }
+        let (held, rested) = self.baselines(id).await?;
+        let brakes = &self.settings.policy.brakes;
+        let standing = self.store.brakes(now).await?;
+        if self.recount(id, now) {
+            self.count_sent(id, &mut counts).await?;
+            for (pair, counted) in &counts.by {
+                let since = counted.since(&rested.get(pair).copied().unwrap_or_default());
+                let Some(high) = brakes.judge(&since) else { continue };
+                let (relay, provider) = pair_of(*pair);
+                let stands =
+                    standing.iter().any(|b| b.relay == Some(relay) && b.provider == Some(provider));
+                // One provider that is all of the campaign is the campaign itself.
+                if stands || counted.sent * 10 > counts.total.sent * 9 {
+                    continue;
+                }
+                let why = format!("{high} of campaign {}", stored.campaign.name);
+                self.brake(relay, provider, why.clone(), now.plus(brakes.pause), now).await?;
+                let data = json!({ "by": BY, "why": why, "relay": relay, "provider": pair.1, "counted": counted });
+                self.store.record_campaign_event(id, "brake", &data, now).await?;
+            }
+        }
+        // Blocks of a provider for which the relay rests say nothing of the rest of the campaign.
+        let mut rest = counts.total.since(&held);
+        for brake in &standing {
+            let (Some(relay), Some(provider)) = (brake.relay, brake.provider) else { continue };
+            rest.blocks -= counts.by.get(&(relay.0, provider.code())).map_or(0, |c| c.blocks);
+        }
+        match brakes.judge(&rest) {
+            Some(high) => self.hold_stored(stored, &high.to_string(), &counts.total, now).await,
+            None => Ok(()),
+        }
+    }
+
+    /// What was counted of a campaign: reports from the tallies, sent messages from the counters.
+    pub(crate) async fn counted(&self, id: CampaignId) -> Result<Counts> {
+        let mut counts = Counts { total: Counted::default(), by: BTreeMap::new() };
+        for tally in self.store.tallies(Some(id)).await? {
+            add(&mut counts.total, &tally);
+            let pair = (tally.relay.0, tally.provider.code());
+            add(counts.by.entry(pair).or_default(), &tally);
+        }
+        let sent = [
+            DeliveryState::Accepted,
+            DeliveryState::Rejected,
+            DeliveryState::Unknown,
+            DeliveryState::Bounced,
+        ];
+        counts.total.sent = self
+            .store
+            .counters(id)
+            .await?
+            .iter()
+            .filter(|c| c.role == Role::Audience && sent.iter().any(|s| s.code() == c.code))
+            .map(|c| c.n)
+            .sum();
+        Ok(counts)
+    }
+
+    async fn count_sent(&self, id: CampaignId, counts: &mut Counts) -> Result<()> {
+        for (relay, provider, n) in self.store.sent_by(id).await? {
+            if let Some(counted) = counts.by.get_mut(&(relay.0, provider.code())) {
+                counted.sent += n;
+            }
+        }
+        Ok(())
+    }
+
+    /// What was counted at the last hold, and at the last rest of each relay and provider.
+    async fn baselines(&self, id: CampaignId) -> Result<(Counted, BTreeMap<(i64, i64), Counted>)> {
+        let (mut held, mut rested) = (Counted::default(), BTreeMap::new());
+        for (kind, data) in self.store.brake_notes(id).await? {
+            let Ok(data) = serde_json::from_str::<serde_json::Value>(&data) else { continue };
+            let Ok(counted) = serde_json::from_value(data["counted"].clone()) else { continue };
+            if kind == "hold" {
+                held = counted;
+            } else if let (Some(relay), Some(provider)) =
+                (data["relay"].as_i64(), data["provider"].as_i64())
+            {
+                rested.insert((relay, provider), counted);
+            }
+        }
+        Ok((held, rested))
+    }
+
+    /// True when the rows of a campaign may be counted again.
+    fn recount(&self, id: CampaignId, now: Timestamp) -> bool {
+        let mut last = self.recounts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let due = last.get(&id).is_none_or(|t| now.since_ms(*t) >= RECOUNT_MS);
+        if due {
+            last.insert(id, now);
+        }
+        due
+    }
+}
+
+fn pair_of((relay, provider): (i64, i64)) -> Pair {
+    (RelayId(relay), MailboxProvider::from_code(provider).unwrap_or(MailboxProvider::Other))
+}
+
+fn add(counted: &mut Counted, tally: &Tally) {
+    match tally.kind {
+        BounceKind::Hard => counted.hard += tally.n,
+        BounceKind::Block => counted.blocks += tally.n,
+        BounceKind::Complaint => counted.complaints += tally.n,
+        BounceKind::Soft | BounceKind::AutoReply | BounceKind::Other => {}
+    }
+}

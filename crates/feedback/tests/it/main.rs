@@ -1,0 +1,33 @@
+//! What comes back, from the mail or event to the rows, on both engines: each test runs on SQLite and on PostgreSQL.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+
+mod mails;
+mod rates;
+mod reader;
+mod reports;
+mod world;
+
+/// Runs a test's body on both engines.
+#[macro_export]
+macro_rules! on_both_engines {
+    ($(async fn $name:ident($world:ident) $body:block)+) => {$(
+        mod $name {
+            use super::*;
+
+            async fn body(mut $world: $crate::world::World) $body
+
+            #[tokio::test]
+            async fn sqlite() {
+                body($crate::world::World::sqlite().await).await;
+            }
+
+            #[tokio::test]
+            async fn postgres() {
+                if let Some(world) = $crate::world::World::postgres().await {
+                    body(world).await;
+                }
+            }
+        }
+    )+};
+}

@@ -1,0 +1,147 @@
+//! One report each: found by what, and what follows.
+
+use crate::mails::dsn;
+use crate::on_both_engines;
+use postroad_feedback::{Done, Incoming, Permanence, ProviderEvent, ProviderWhat, Source};
+use postroad_model::DeliveryId;
+use postroad_model::delivery::DeliveryState;
+use postroad_model::suppression::SuppressionReason;
+use postroad_store::Settled;
+use postroad_testkit::builders;
+
+const AN: &str = "an@example.vn";
+const BINH: &str = "binh@example.vn";
+const GONE: &str = "550 5.1.1 <an@example.vn>: Recipient address rejected: User unknown";
+
+on_both_engines! {
+    async fn a_hard_bounce_is_found_by_its_envelope_tag_and_the_next_campaign_leaves_the_person_out(world) {
+        world.people(&[AN, BINH]).await;
+        let sent = world.send("one", &[]).await;
+        let mail = dsn(&sent.return_path(AN), AN, "5.1.1", GONE, "");
+        assert_eq!(world.done(mail.clone()).await, Done::Recorded);
+        assert_eq!(world.done(mail).await, Done::SeenBefore);
+        let row = world.row(sent.row(AN)).await;
+        assert_eq!(row.state, DeliveryState::Bounced);
+        assert!(row.reply.unwrap().contains("User unknown"));
+        assert_eq!(world.suppressed(AN).await, Some(SuppressionReason::HardBounce));
+        world.start("two").await;
+        let two = world.store.campaign("two").await.unwrap();
+        assert_eq!(two.campaign.audience, Some(1));
+        let left_out = world.store.left_out(two.campaign.id).await.unwrap();
+        assert_eq!(left_out, [("suppressed".to_owned(), 1)]);
+        let tallies = world.store.tallies(None).await.unwrap();
+        assert_eq!((tallies.len(), tallies[0].n, tallies[0].weak), (1, 1, 0));
+    }
+
+    async fn without_a_token_the_address_decides_and_that_is_marked(world) {
+        world.people(&[AN]).await;
+        let sent = world.send("one", &[]).await;
+        assert_eq!(world.done(dsn("news@news.example.com", AN, "5.1.1", GONE, "")).await, Done::Recorded);
+        assert_eq!(world.state(sent.row(AN)).await, DeliveryState::Bounced);
+        let tallies = world.store.tallies(None).await.unwrap();
+        assert_eq!((tallies[0].n, tallies[0].weak), (0, 1));
+        let origin = world.store.suppressions_against(&builders::address(AN)).await.unwrap();
+        assert!(origin[0].origin.contains("found by the address alone"), "{}", origin[0].origin);
+    }
+
+    async fn a_bounce_of_somebody_we_never_wrote_to_changes_nothing(world) {
+        world.people(&[AN]).await;
+        world.send("one", &[]).await;
+        let mail = dsn("news@news.example.com", BINH, "5.1.1", GONE, "");
+        assert_eq!(world.done(mail).await, Done::NotOurs);
+        assert_eq!(world.suppressed(BINH).await, None);
+        assert!(world.store.tallies(None).await.unwrap().is_empty());
+    }
+
+    async fn a_forged_or_stale_tag_is_refused_even_with_the_right_address(world) {
+        world.people(&[AN]).await;
+        let sent = world.send("one", &[]).await;
+        let mut forged = sent.return_path(AN);
+        let last = forged.find('@').unwrap() - 1;
+        let other = if forged.as_bytes()[last] == b'a' { "q" } else { "a" };
+        forged.replace_range(last..=last, other);
+        assert_eq!(world.done(dsn(&forged, AN, "5.1.1", GONE, "")).await, Done::Forged);
+        world.advance_hours(24 * 800);
+        let stale = dsn(&sent.return_path(AN), AN, "5.1.1", GONE, "");
+        assert_eq!(world.done(stale).await, Done::Forged);
+        assert_eq!(world.state(sent.row(AN)).await, DeliveryState::Accepted);
+        assert_eq!(world.suppressed(AN).await, None);
+    }
+
+    async fn a_refusal_at_smtp_time_counts_like_a_bounce_and_stops_what_waits(world) {
+        world.people(&[AN, BINH]).await;
+        let answers = [
+            (AN, Settled::Rejected, 550, "5.1.1 User unknown"),
+            (BINH, Settled::Rejected, 550, "5.7.1 Your message looks like spam"),
+        ];
+        let sent = world.send("one", &answers).await;
+        assert_eq!(world.sweep().await.refusals, 2);
+        assert_eq!(world.sweep().await.refusals, 0);
+        assert_eq!(world.suppressed(AN).await, Some(SuppressionReason::HardBounce));
+        assert_eq!(world.suppressed(BINH).await, None);
+        assert_eq!(world.state(sent.row(AN)).await, DeliveryState::Rejected);
+        let tallies = world.store.tallies(None).await.unwrap();
+        assert_eq!(tallies.iter().map(|t| t.n).sum::<i64>(), 2);
+    }
+
+    async fn a_providers_event_is_found_by_the_identifier_that_it_gave(world) {
+        world.people(&[AN, BINH]).await;
+        let queued = "Ok 0102018f2b3c4d5e-aaaa-000000";
+        let sent = world.send("one", &[(AN, Settled::Accepted, 250, queued)]).await;
+        let event = |what| ProviderEvent {
+            recipient: Some(AN.into()),
+            what,
+            message_id: Some("0102018f2b3c4d5e-aaaa-000000".into()),
+            postroad_ref: None,
+            provider_id: "e1".into(),
+            at: None,
+        };
+        let bounce = ProviderWhat::Bounce {
+            status: Some("5.1.1".into()),
+            code: None,
+            diagnostic: "smtp; 550 5.1.1 user unknown".into(),
+            permanence: Permanence::Permanent,
+        };
+        let events = vec![event(ProviderWhat::Delivered), event(bounce.clone()), event(bounce)];
+        let incoming = Incoming::Provider { events, source: Source::Hook("ses".into()) };
+        let taken = world.feedback.take(incoming, world.now()).await.unwrap();
+        let done: Vec<Done> = taken.outcomes.iter().map(|o| o.done).collect();
+        assert_eq!(done, [Done::Noted, Done::Recorded, Done::SeenBefore]);
+        assert_eq!(world.state(sent.row(AN)).await, DeliveryState::Bounced);
+        assert_eq!(world.store.tallies(None).await.unwrap()[0].n, 1);
+    }
+
+    async fn a_copy_in_the_sent_folder_settles_the_unknown_alone(world) {
+        world.people(&[AN, BINH]).await;
+        let sent = world.send("one", &[(AN, Settled::Unknown, 250, "")]).await;
+        let now = world.now();
+        let copy = |who| format!("<{}@news.example.com>", sent.reference(who));
+        assert!(world.feedback.sent_copy(&copy(AN), now).await.unwrap());
+        assert!(!world.feedback.sent_copy(&copy(AN), now).await.unwrap());
+        assert!(!world.feedback.sent_copy(&sent.reference(BINH), now).await.unwrap());
+        assert!(!world.feedback.sent_copy("<x@y>", now).await.unwrap());
+        assert_eq!(world.state(sent.row(AN)).await, DeliveryState::Accepted);
+    }
+
+    async fn tags_lead_to_deliveries_and_nothing_else_does(world) {
+        world.people(&[AN]).await;
+        let sent = world.send("one", &[]).await;
+        let path = sent.return_path(AN);
+        assert!(world.feedback.is_tag(&path));
+        assert!(!world.feedback.is_tag(&path.replace("b.news", "news")));
+        assert!(!world.feedback.is_tag("postmaster@b.news.example.com"));
+        assert!(world.store.sent_row(DeliveryId { bucket: 1, id: 1 }).await.unwrap().is_none());
+    }
+
+    async fn what_was_not_understood_is_kept_for_a_person(world) {
+        world.people(&[AN]).await;
+        let sent = world.send("one", &[]).await;
+        let odd = dsn(&sent.return_path(AN), AN, "5.0.0", "550 qwertz uiop asdfg", "");
+        assert_eq!(world.done(odd.clone()).await, Done::Recorded);
+        let kept = world.store.raw_mails(0, world.now(), 10).await.unwrap();
+        assert_eq!(kept.len(), 1);
+        assert_eq!(kept[0].raw, odd);
+        world.advance_hours(24 * 15);
+        assert_eq!(world.sweep().await.expired, 1);
+    }
+}
