@@ -8,6 +8,7 @@
 
 use crate::Result;
 use postroad_bounce::References;
+use postroad_model::delivery::DeliveryState;
 use postroad_model::token::{DeliveryToken, TokenKeys};
 use postroad_model::{DeliveryId, Domain, EmailAddress, Timestamp};
 use postroad_store::{SentRow, Store, Strength};
@@ -94,7 +95,7 @@ pub(crate) async fn by_token(
     for (text, how) in refs.chain(ids) {
         let Ok(token) = keys.read_reference(text.trim()) else { continue };
         if let Some(row) = sent(store, &token, now).await? {
-            let copy_no = row.copy_no;
+            let copy_no = last_sent(&row);
             return Ok(found(row, copy_no, Strength::Strong, how));
         }
     }
@@ -115,7 +116,7 @@ pub(crate) async fn by_address(
     };
     if let Some(row) = rows.iter().find(given) {
         let how = "the identifier that the relay gave, and the recipient";
-        return Ok(found(row.clone(), row.copy_no, Strength::Strong, how));
+        return Ok(found(row.clone(), last_sent(row), Strength::Strong, how));
     }
     for (id, copy_no) in signs.envelope_ids.iter().filter_map(|text| envelope_id(text)) {
         if let Some(row) = rows.iter().find(|r| r.id == id && copy_no <= r.copy_no) {
@@ -125,11 +126,17 @@ pub(crate) async fn by_address(
     }
     Ok(match rows.into_iter().next() {
         Some(row) => {
-            let copy_no = row.copy_no;
+            let copy_no = last_sent(&row);
             found(row, copy_no, Strength::Weak, "the recipient and the time alone")
         }
         None => Trace::Nothing,
     })
+}
+
+/// The copy that was sent last: while a row waits to be sent again, what comes back is about the one before.
+fn last_sent(row: &SentRow) -> i64 {
+    let waits = matches!(row.state, DeliveryState::Scheduled | DeliveryState::Leased);
+    if waits { (row.copy_no - 1).max(0) } else { row.copy_no }
 }
 
 fn found(row: SentRow, copy_no: i64, strength: Strength, how: &'static str) -> Trace {
