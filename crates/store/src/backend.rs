@@ -53,7 +53,6 @@ pub struct StoreSettings {
     pub durability: Durability,
 }
 
-#[expect(clippy::large_enum_variant, reason = "there is one, as long as the program runs")]
 pub(crate) enum Backend {
     Sqlite { write: Writer, read: SqlitePool, path: PathBuf },
     Postgres { pool: PgPool, kept: Box<Kept> },
