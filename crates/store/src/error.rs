@@ -160,6 +160,15 @@ impl Error {
         }
     }
 
+    /// True when the database's user lacks a right (PostgreSQL: insufficient_privilege).
+    pub(crate) fn is_forbidden(&self) -> bool {
+        if let Self::Statement { source: sqlx::Error::Database(e), .. } = self {
+            e.code().as_deref() == Some("42501")
+        } else {
+            false
+        }
+    }
+
     /// True for serialization failures and deadlocks: repeat the whole transaction.
     #[must_use]
     pub fn is_conflict(&self) -> bool {

@@ -35,7 +35,7 @@ pub(crate) struct Call {
 /// How a call ended that changed nothing, or may have.
 #[derive(Debug)]
 pub(crate) enum NotCalled {
-    /// Some row did not move; nothing is written.
+    /// Some row did not move, or the session may have no procedure; nothing is written.
     Uneven,
     /// The database's error. Named `commit` where it is not known whether it happened.
     Failed(Error),
@@ -146,7 +146,11 @@ impl Kept {
         let mut guard = self.session.lock().await;
         let mut session = match guard.take() {
             Some(session) => session,
-            None => self.connect().await.map_err(NotCalled::Failed)?,
+            None => match self.connect().await {
+                Ok(session) => session,
+                Err(error) if error.is_forbidden() => return Err(NotCalled::Uneven),
+                Err(error) => return Err(NotCalled::Failed(error)),
+            },
         };
         let done = sqlx::query(POSTGRES_CALL)
             .bind(&call.settles)
