@@ -17,6 +17,7 @@ sql! {
     both EXPORTER_CAMPAIGNS = "exporter_campaigns";
     each EXPORTER_COUNTERS = "exporter_counters";
     both EXPORTER_DEFERRED = "exporter_deferred";
+    both EXPORTER_NODES = "exporter_nodes";
     both LINK_CONTACT = "link_contact";
     each LINK_LISTS = "link_lists";
 }
@@ -105,6 +106,20 @@ impl Store {
             }
         }
         Ok(glances)
+    }
+
+    /// How many nodes sent a heartbeat since then and did not stop. A node that was restarted counts once.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn nodes_alive(&self, since: Timestamp) -> Result<i64> {
+        read!(self, |c, e| {
+            sqlx::query_scalar(EXPORTER_NODES.of(e))
+                .bind(since.0)
+                .fetch_one(&mut *c)
+                .await
+                .named(&EXPORTER_NODES)
+        })
     }
 
     /// Whose link it is; `None` when there is no such contact.

@@ -12,11 +12,14 @@ use postroad_store::{Brake, CampaignGlance, Lane, LimitBook, Store};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 /// A reading is used again for this long.
 const FRESH_MS: i64 = 2_000;
 /// Series of a campaign stay this long after its end.
 const SHOWN_AFTER_END_MS: i64 = 86_400_000;
+/// A node whose last heartbeat is older is not alive: more than a third of the longest lease.
+const HEARTBEAT_MS: i64 = 240_000;
 /// Below Prometheus' usual scrape time-out of 10 s.
 const READ_TIME: Duration = Duration::from_secs(8);
 
@@ -41,8 +44,10 @@ impl Exporter {
             return;
         }
         let domains = &mut memory.from_domains;
+        let began = Instant::now();
         match tokio::time::timeout(READ_TIME, read(&app.store, now, domains)).await {
-            Ok(Ok(snapshot)) => {
+            Ok(Ok(mut snapshot)) => {
+                snapshot.took = began.elapsed();
                 app.metrics.set_snapshot(&snapshot);
                 memory.read_at = Some(now);
             }
@@ -88,8 +93,18 @@ async fn read(
     let quotas = quotas.collect();
     let feedback = feedback(store, &shown, &names).await?;
     let brakes = store.brakes(now).await?.into_iter();
-    let brakes = brakes.map(|brake| brake_gauges(brake, &names)).collect();
-    Ok(Snapshot { at: now, campaigns, quotas, lanes, brakes, feedback, ..Snapshot::default() })
+    let brakes = brakes.filter_map(|brake| brake_gauges(brake, &names)).collect();
+    let nodes_alive = Some(store.nodes_alive(now.plus_ms(-HEARTBEAT_MS)).await?);
+    Ok(Snapshot {
+        at: now,
+        campaigns,
+        quotas,
+        lanes,
+        brakes,
+        feedback,
+        nodes_alive,
+        ..Snapshot::default()
+    })
 }
 
 /// What came back of the campaigns that are shown.
@@ -110,15 +125,6 @@ async fn feedback(
         }));
     }
     Ok(all)
-}
-
-fn brake_gauges(brake: Brake, names: &BTreeMap<RelayId, String>) -> BrakeGauges {
-    BrakeGauges {
-        relay: brake.relay.map(|id| names.get(&id).cloned().unwrap_or_default()),
-        provider: brake.provider,
-        by: brake.by,
-        reason: brake.reason,
-    }
 }
 
 fn campaign_gauges(glance: CampaignGlance, from_domain: String) -> CampaignGauges {
@@ -151,4 +157,13 @@ fn lane_gauges(lane: Lane, names: &BTreeMap<RelayId, String>) -> Option<LaneGaug
         lease_until: lane.lease_until,
         pause: lane.pause.map(|p| (p.until, p.reason, p.by)),
     })
+}
+
+/// `None` for a relay that is no more.
+fn brake_gauges(brake: Brake, names: &BTreeMap<RelayId, String>) -> Option<BrakeGauges> {
+    let relay = match brake.relay {
+        Some(relay) => Some(names.get(&relay)?.clone()),
+        None => None,
+    };
+    Some(BrakeGauges { relay, provider: brake.provider, by: brake.by, reason: brake.reason })
 }

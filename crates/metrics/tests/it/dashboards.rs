@@ -183,3 +183,31 @@ fn grafana_finds_the_dashboards_where_provisioning_says() {
     let compose = read("deploy/docker/compose.yml");
     assert!(compose.contains("/var/lib/grafana/dashboards/postroad"), "{compose}");
 }
+
+#[test]
+fn containers_use_the_same_files_but_for_the_names_of_services() {
+    let body = |path: &str| -> String {
+        read(path)
+            .lines()
+            .filter(|l| !l.starts_with('#'))
+            .fold(String::new(), |all, l| all + l + "\n")
+    };
+    let plain = body("deploy/prometheus/prometheus.yml").replace("127.0.0.1:8726", "postroad:8726");
+    assert_eq!(body("deploy/docker/prometheus.yml").trim(), plain.trim());
+    let plain = body("deploy/grafana/provisioning/datasources/postroad.yml");
+    let plain = plain.replace("127.0.0.1:9090", "prometheus:9090");
+    assert_eq!(body("deploy/docker/datasource.yml"), plain);
+}
+
+#[test]
+fn the_numbers_of_the_pictures_are_published_ones() {
+    let sample = read("deploy/grafana/draw/sample.mjs");
+    let named: BTreeSet<String> = uses(&sample)
+        .into_iter()
+        .map(|u| u.name)
+        .filter(|n| !n.ends_with('_') && n != "up")
+        .collect();
+    assert!(named.len() > 30, "{named:?}");
+    let wrong: Vec<String> = named.into_iter().filter(|name| definition(name).is_none()).collect();
+    none(&wrong);
+}

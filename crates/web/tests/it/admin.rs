@@ -21,6 +21,9 @@ async fn metrics_show_what_the_database_says() {
             "postroad_relay_quota_limit_messages{limit=\"day\",relay=\"gmail-anna\",window=\"24h\"} 450",
             "postroad_relay_quota_used_messages{limit=\"day\",relay=\"gmail-anna\",window=\"24h\"} 0",
             "postroad_relay_lane_held{relay=\"gmail-anna\"} 1",
+            "postroad_campaign_imbalance{campaign=\"autumn\"} 0",
+            "postroad_nodes_alive 2",
+            "postroad_brake_active{by=\"delivery\",provider=\"google\",reason=\"rate_limited\",relay=\"gmail-anna\"} 1",
             "postroad_snapshot_success 1",
         ] {
             assert!(answer.body.lines().any(|l| l == line), "no {line} in\n{}", answer.body);

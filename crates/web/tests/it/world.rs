@@ -8,7 +8,7 @@ use postroad_model::delivery::{DeliveryState, Role};
 use postroad_model::token::{LinkEffect, LinkKind, LinkToken};
 use postroad_model::{CampaignId, ContactId, DeliveryId, ListId, MailboxProvider};
 use postroad_store::{
-    Commit, ContactStory, Durability, ImportRow, ImportSlice, NewCampaign, RowStory, Store,
+    Brake, Commit, ContactStory, Durability, ImportRow, ImportSlice, NewCampaign, RowStory, Store,
     StoreSettings, Takeover,
 };
 use postroad_testkit::builders::{address, campaign_settings, per_day, token_keys};
@@ -202,4 +202,12 @@ async fn lane_with_quota(store: &Store, clock: &SimClock) {
     let times = (now, now.plus_ms(30_000));
     let taken = store.take_lanes(node, scope, &[relay], times, Takeover::Now).await.unwrap();
     assert_eq!(taken.unwrap().len(), 1);
+    let brake = Brake {
+        relay: Some(relay),
+        provider: Some(MailboxProvider::Google),
+        until: now.plus_ms(1_800_000),
+        reason: "rate_limited: 421 4.7.28".into(),
+        by: "delivery".into(),
+    };
+    store.set_brake(&brake, now).await.unwrap();
 }
