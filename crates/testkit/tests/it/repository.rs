@@ -36,6 +36,7 @@ fn walk(folder: &Path, ending: &str, found: &mut Vec<Source>) {
                 walk(&path, ending, found);
             }
         } else if name.ends_with(ending)
+            && name != ".git" // of a second work tree: a file with a path
             && let Ok(text) = fs::read_to_string(&path)
         {
             let path = path.strip_prefix(root()).unwrap().to_str().unwrap().replace('\\', "/");
