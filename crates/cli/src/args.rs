@@ -5,12 +5,14 @@
 mod bounce;
 mod campaign;
 mod contact;
+mod mailbox;
 mod relay;
 mod sink;
 
 pub use bounce::*;
 pub use campaign::*;
 pub use contact::*;
+pub use mailbox::{MailboxCheckArgs, MailboxCommand};
 pub use relay::*;
 pub use sink::*;
 
@@ -91,6 +93,9 @@ pub enum Command {
     /// What we send through.
     #[command(subcommand, visible_alias = "relays")]
     Relay(RelayCommand),
+    /// Mailboxes that bounces come back to.
+    #[command(subcommand, visible_alias = "mailboxes")]
+    Mailbox(MailboxCommand),
     /// Keys that sign messages.
     #[command(subcommand)]
     Dkim(DkimCommand),

@@ -23,6 +23,7 @@ mod doctor;
 mod explain;
 pub mod init;
 mod list;
+mod mailbox_check;
 mod relay;
 mod relay_test;
 mod serve;
@@ -30,7 +31,7 @@ mod sink;
 mod suppression;
 
 use crate::app::App;
-use crate::args::{CampaignCommand, Cli, Command, ContactCommand};
+use crate::args::{CampaignCommand, Cli, Command, ContactCommand, MailboxCommand};
 use crate::exit::Exit;
 use crate::output::Output;
 use anyhow::{Context as _, Result};
@@ -64,6 +65,7 @@ async fn dispatch(app: &App, command: Command) -> Result<Exit> {
         Command::Bounce(command) => bounce::run(app, command).await,
         Command::Explain(args) => explain::run(app, &args).await,
         Command::Relay(command) => relay::run(app, &command).await,
+        Command::Mailbox(MailboxCommand::Check(args)) => mailbox_check::run(app, &args).await,
         Command::Dkim(command) => dkim::run(app, &command),
         Command::Serve(args) => Box::pin(serve::run(app, &args)).await,
         Command::Sink(args) => sink::run(app, &args).await,

@@ -10,6 +10,7 @@ pub mod feedback;
 pub mod observe;
 pub mod supervise;
 pub mod view;
+pub mod ways;
 
 use anyhow::{Context as _, Result};
 use postroad_campaign::Setup;

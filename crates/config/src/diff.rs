@@ -119,6 +119,9 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("web.admin_listen", old.web.admin_listen != new.web.admin_listen),
         ("log", old.log != new.log),
         ("bounces", old.bounces != new.bounces),
+        ("mailbox", old.mailboxes != new.mailboxes),
+        ("bounce_listener", old.bounce_listener != new.bounce_listener),
+        ("hook", old.hooks != new.hooks),
     ]
     .into_iter()
     .filter(|(_, differs)| *differs)

@@ -10,7 +10,10 @@ mod account;
 mod bounces;
 mod diff;
 mod domain;
+mod hook;
 mod limits;
+mod mail_profile;
+mod mailbox;
 mod problem;
 mod profile;
 mod relay;
@@ -18,10 +21,13 @@ mod secret;
 mod section;
 mod settings;
 mod show;
+mod show_ways;
 
 pub use account::EffectiveLimit;
 pub use diff::{Changes, LimitChange};
+pub use hook::{BounceListener, Hook, HookKind, HookLogin, ListenerProtocol};
 pub use limits::LimitSource;
+pub use mailbox::{AfterReading, Mailbox, MailboxProtocol};
 pub use problem::{Problem, Severity};
 pub use profile::{AuthKind, Need, Profile, Profiles, QuotaScope, SendsAs};
 pub use settings::{DatabaseUrl, Engine, Log, LogFormat, LogLevel, Retry, Web};
@@ -82,6 +88,12 @@ pub struct Config {
     pub pools: Vec<Pool>,
     /// `[bounces]`.
     pub bounces: BouncePolicy,
+    /// `[[mailbox]]`, in file order.
+    pub mailboxes: Vec<Mailbox>,
+    /// `[bounce_listener]`.
+    pub bounce_listener: Option<BounceListener>,
+    /// `[[hook]]`, in file order.
+    pub hooks: Vec<Hook>,
     /// All limits as they hold, one row per scope and limit.
     pub limits: Vec<EffectiveLimit>,
     /// The profiles that were used.
@@ -151,14 +163,18 @@ fn read(source: &Source, problems: &Problems, env: EnvLookup<'_>) -> Option<Conf
     let profiles = read_profiles(&root);
     let drafts = relay::read_all(&root, &profiles);
     let (names, (relays, limits)) = (drafts.names, account::settle(&ctx, drafts.list));
+    let domains = domain::domains(&root);
     let config = Config {
+        mailboxes: mailbox::mailboxes(&root),
+        bounce_listener: hook::bounce_listener(&root, &domains),
+        hooks: hook::hooks(&root),
         path: source.path.clone(),
         database: settings::database(&root),
         key: settings::secrets(&root).unwrap_or_else(|| Secret::new("")),
         web: settings::web(&root),
         engine: settings::engine(&root),
         log: settings::log(&root),
-        domains: domain::domains(&root),
+        domains,
         pools: domain::pools(&root, &names),
         relays,
         bounces: bounces::bounces(&root),

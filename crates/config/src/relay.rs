@@ -238,8 +238,7 @@ fn read_credentials(section: &Section<'_>, profile: &Profile, loopback: bool) ->
         return Auth::TokenCommand { username, command };
     }
     if let Some(oauth) = oauth {
-        let OAuth { token_url, client_id, client_secret, refresh_token } = oauth;
-        return Auth::OAuth { username, token_url, client_id, client_secret, refresh_token };
+        return oauth.with(username);
     }
     match password {
         Some(password) => Auth::Password { username, password: password.value },
@@ -247,14 +246,22 @@ fn read_credentials(section: &Section<'_>, profile: &Profile, loopback: bool) ->
     }
 }
 
-struct OAuth {
+pub(crate) struct OAuth {
     token_url: String,
     client_id: String,
     client_secret: Secret,
     refresh_token: Secret,
 }
 
-fn read_oauth(table: &Section<'_>) -> Option<OAuth> {
+impl OAuth {
+    /// The login of this account.
+    pub fn with(self, username: String) -> Auth {
+        let Self { token_url, client_id, client_secret, refresh_token } = self;
+        Auth::OAuth { username, token_url, client_id, client_secret, refresh_token }
+    }
+}
+
+pub(crate) fn read_oauth(table: &Section<'_>) -> Option<OAuth> {
     for (key, what) in [
         ("token_url", "the https address that gives tokens"),
         ("client_id", "the id of the registered application"),
@@ -356,7 +363,7 @@ fn account_address(section: &Section<'_>, auth: &Auth) -> Option<At<String>> {
     username.contains('@').then(|| At { value: username.clone(), at: section.place("username") })
 }
 
-fn read_ca(section: &Section<'_>) -> Option<Vec<u8>> {
+pub(crate) fn read_ca(section: &Section<'_>) -> Option<Vec<u8>> {
     let file = section.word("ca_file")?;
     let path = secret::resolve(section, &file.value);
     let pem = secret::read_bounded(&path, MAX_CA_BYTES).and_then(|bytes| {

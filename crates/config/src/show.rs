@@ -3,6 +3,7 @@
 //! `Shown` is built from the checked values and has no field that could hold a secret's text.
 
 use crate::settings::{DatabaseUrl, Log};
+use crate::show_ways::{ShownHook, ShownListener, ShownMailbox};
 use crate::{Config, LimitSource};
 use postroad_model::campaign::OnUnknown;
 use postroad_model::feedback::BouncePolicy;
@@ -30,6 +31,12 @@ pub struct Shown {
     relays: Vec<ShownRelay>,
     #[serde(rename = "pool")]
     pools: Vec<ShownPool>,
+    #[serde(rename = "mailbox", skip_serializing_if = "Vec::is_empty")]
+    mailboxes: Vec<ShownMailbox>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bounce_listener: Option<ShownListener>,
+    #[serde(rename = "hook", skip_serializing_if = "Vec::is_empty")]
+    hooks: Vec<ShownHook>,
     #[serde(rename = "limit")]
     limits: Vec<ShownLimit>,
     warnings: Vec<String>,
@@ -175,6 +182,9 @@ impl Config {
                 .iter()
                 .map(|p| ShownPool { name: p.name.clone(), relays: p.relays.clone() })
                 .collect(),
+            mailboxes: self.mailboxes.iter().map(ShownMailbox::from).collect(),
+            bounce_listener: self.bounce_listener.as_ref().map(ShownListener::from),
+            hooks: self.hooks.iter().map(ShownHook::from).collect(),
             limits: self.limits.iter().map(limit).collect(),
             warnings: self.warnings.iter().map(ToString::to_string).collect(),
         }

@@ -15,6 +15,8 @@ mod report;
 mod sweep;
 mod take;
 mod taken;
+pub mod ways;
+pub mod webhook;
 
 pub use error::Error;
 pub use incoming::{Incoming, MAX_MAIL, Permanence, ProviderEvent, ProviderWhat, Source};

@@ -61,6 +61,29 @@ impl HttpClient {
         Ok(Self { client })
     }
 
+    /// Gets what lies at an https address, at most 64 KiB; anything but a success is an error.
+    ///
+    /// # Errors
+    /// `Fetch`, with the reason.
+    pub async fn get(&self, url: &str) -> Result<Vec<u8>, Error> {
+        let url = checked(url)?;
+        let failed = |why: String| Error::Fetch { url: bare(&url), why };
+        let unreachable = |e: reqwest::Error| failed(causes(&e.without_url()));
+        let mut response = self.client.get(url.clone()).send().await.map_err(unreachable)?;
+        let status = response.status();
+        if !status.is_success() {
+            return Err(failed(format!("it answered {}", status.as_u16())));
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+            if body.len() + chunk.len() > MAX_BODY {
+                return Err(failed(format!("an answer longer than {MAX_BODY} octets")));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+
     /// Posts a form and reads the answer.
     pub(crate) async fn post_form(
         &self,

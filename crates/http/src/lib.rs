@@ -1,4 +1,5 @@
-//! The outgoing HTTP client and what is fetched with it: access tokens for relays that want OAuth.
+//! The outgoing HTTP client and what is fetched with it: access tokens for relays and mailboxes that want OAuth, and the
+//! certificates by which webhooks are verified.
 //!
 //! `delivery` asks a [`TokenSource`] for a token before it logs in with XOAUTH2; a failure is the lane's, never a
 //! row's. What always holds: certificates are verified, plain http reaches loopback only, every answer is bounded
@@ -19,11 +20,19 @@ pub enum Error {
     /// The client could not be made.
     #[error("cannot make the HTTPS client: {0}")]
     Client(String),
-    /// The endpoint's address may not be used.
-    #[error("{url:?} may not be asked for a token: it must be https (http to loopback only)")]
+    /// The address may not be used.
+    #[error("{url:?} may not be asked: it must be https (http to loopback only)")]
     Address {
         /// The address.
         url: String,
+    },
+    /// What lies at an address could not be had.
+    #[error("cannot get {url}: {why}")]
+    Fetch {
+        /// The address.
+        url: String,
+        /// What happened.
+        why: String,
     },
     /// The relay logs in without a token.
     #[error("this relay logs in without a token")]

@@ -18,7 +18,6 @@ mod imap;
 mod link;
 mod pop3;
 mod position;
-mod profile;
 mod query;
 
 pub use access::{Access, Login, Timeouts};
@@ -27,7 +26,6 @@ pub use folder::{Folder, Selectable, SpecialUse, folder_for};
 pub use imap::{Imap, Opening, Selected, Woken};
 pub use pop3::Pop3;
 pub use position::Position;
-pub use profile::{PROFILES, Passwords, Profile, Server, profile};
 pub use query::Query;
 
 /// A message as it was fetched.

@@ -150,6 +150,8 @@ pub enum HttpRoute {
     Unsubscribe,
     /// `/v/TOKEN`.
     View,
+    /// `/hook/NAME`.
+    Hook,
     /// `/metrics`.
     Metrics,
     /// `/healthz` and `/readyz`.
@@ -160,8 +162,8 @@ pub enum HttpRoute {
 
 impl HttpRoute {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Unsubscribe, Self::View, Self::Metrics, Self::Health, Self::Other];
+    pub const ALL: [Self; 6] =
+        [Self::Unsubscribe, Self::View, Self::Hook, Self::Metrics, Self::Health, Self::Other];
 
     /// The label.
     #[must_use]
@@ -169,6 +171,7 @@ impl HttpRoute {
         match self {
             Self::Unsubscribe => "unsubscribe",
             Self::View => "view",
+            Self::Hook => "hook",
             Self::Metrics => "metrics",
             Self::Health => "health",
             Self::Other => "other",

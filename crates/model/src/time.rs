@@ -53,6 +53,12 @@ impl Timestamp {
         Self(t.as_millisecond())
     }
 
+    /// Reads a time as RFC 3339 writes it, in any zone.
+    #[must_use]
+    pub fn parse_rfc3339(text: &str) -> Option<Self> {
+        text.trim().parse::<jiff::Timestamp>().ok().map(Self::from_jiff)
+    }
+
     /// RFC 3339 in UTC with milliseconds, for exports and logs.
     #[must_use]
     pub fn rfc3339(self) -> String {
@@ -112,5 +118,9 @@ mod tests {
     #[test]
     fn rfc3339_names_milliseconds_in_utc() {
         assert_eq!(Timestamp(1_795_300_000_123).rfc3339(), "2026-11-21T22:26:40.123Z");
+        let read = |text: &str| Timestamp::parse_rfc3339(text).map(|t| t.0);
+        assert_eq!(read("2026-11-21T22:26:40.123Z"), Some(1_795_300_000_123));
+        assert_eq!(read("2026-11-22T05:26:40.1230000+07:00"), Some(1_795_300_000_123));
+        assert_eq!(read("yesterday"), None);
     }
 }

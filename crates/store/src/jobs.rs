@@ -12,6 +12,7 @@ sql! {
     both JOB_TAKE = "job_take";
     both JOB_HOLD = "job_hold";
     both JOB_DONE = "job_done";
+    both JOB_RELEASE = "job_release";
 }
 
 /// How long a job's lease lasts without progress.
@@ -114,6 +115,24 @@ impl Store {
             if done.rows_affected() == 0 {
                 return Err(crate::Error::JobLost { job: job.name.clone() });
             }
+            Ok(())
+        })
+    }
+
+    /// Gives a job back before its end, so that another node need not wait. One that was lost is nobody's to give.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn release_job(&self, job: &JobLease, now: Timestamp) -> Result<()> {
+        tx!(self, |c, e| {
+            sqlx::query(JOB_RELEASE.of(e))
+                .bind(&job.name)
+                .bind(job.node.0)
+                .bind(job.epoch)
+                .bind(now.0)
+                .execute(&mut *c)
+                .await
+                .named(&JOB_RELEASE)?;
             Ok(())
         })
     }

@@ -9,7 +9,7 @@ use crate::loopback;
 use crate::program::{Account, give_to, named};
 use crate::skip::skip;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -82,6 +82,32 @@ impl Postfix {
         self.address
     }
 
+    /// Hands it a message, as a client would.
+    ///
+    /// # Panics
+    /// When it does not take it.
+    pub fn send(&self, mail_from: &str, recipient: &str, message: &str) {
+        let mut stream = TcpStream::connect(self.address).expect("it listens since it is ready");
+        let mut replies = BufReader::new(stream.try_clone().expect("a socket can be copied"));
+        let body = message.replace('\n', "\r\n");
+        for (command, code) in [
+            (String::new(), "220"),
+            ("HELO test".into(), "250"),
+            (format!("MAIL FROM:<{mail_from}>"), "250"),
+            (format!("RCPT TO:<{recipient}>"), "250"),
+            ("DATA".into(), "354"),
+            (format!("{body}\r\n."), "250"),
+            ("QUIT".into(), "221"),
+        ] {
+            if !command.is_empty() {
+                stream.write_all(format!("{command}\r\n").as_bytes()).expect("it reads");
+            }
+            let mut line = String::new();
+            replies.read_line(&mut line).expect("it answers");
+            assert!(line.starts_with(code), "{command}: {line}");
+        }
+    }
+
     /// What it has logged so far.
     #[must_use]
     pub fn log(&self) -> String {
@@ -96,7 +122,7 @@ impl Drop for Postfix {
             let tail = log.len().saturating_sub(6_000);
             let tail = log.get(tail..).unwrap_or(&log);
             let text = format!("---- end of Postfix's log ----\n{tail}\n----\n");
-            let _ = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
+            let _ = std::io::stderr().write_all(text.as_bytes());
         }
     }
 }

@@ -1,6 +1,8 @@
 //! What the handlers share: the store, the numbers, the clock, the engine's status and the maker of web views.
 
 use crate::exporter::Exporter;
+use crate::public::hook::AT_ONCE;
+use postroad_feedback::webhook::Hooks;
 use postroad_metrics::Metrics;
 use postroad_model::token::LinkToken;
 use postroad_model::{Clock, Timestamp};
@@ -8,7 +10,7 @@ use postroad_store::Store;
 use serde::Serialize;
 use std::pin::Pin;
 use std::sync::Arc;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// Where the engine of this process stands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -68,6 +70,8 @@ pub struct App {
     pub(crate) engine: watch::Receiver<EngineStatus>,
     pub(crate) view: View,
     pub(crate) exporter: Arc<Exporter>,
+    pub(crate) hooks: Option<Arc<Hooks>>,
+    pub(crate) hook_places: Arc<Semaphore>,
 }
 
 impl App {
@@ -80,7 +84,15 @@ impl App {
         engine: watch::Receiver<EngineStatus>,
         view: View,
     ) -> Self {
-        Self { store, metrics, clock, engine, view, exporter: Arc::default() }
+        let hook_places = Arc::new(Semaphore::new(AT_ONCE));
+        let exporter = Arc::default();
+        Self { store, metrics, clock, engine, view, exporter, hooks: None, hook_places }
+    }
+
+    /// With webhooks behind `/hook/NAME`.
+    #[must_use]
+    pub fn with_hooks(self, hooks: Arc<Hooks>) -> Self {
+        Self { hooks: Some(hooks), ..self }
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -3,6 +3,7 @@
 //! It asks the configured relays and the database and nobody else, and changes nothing.
 
 use super::campaign_schedule::node_runs;
+use super::mailbox_check::check_all;
 use super::relay_test::try_all;
 use crate::app::{App, Opened};
 use crate::exit::{Exit, message};
@@ -78,6 +79,8 @@ async fn examine(app: &App, mut config: Config, findings: &mut Findings) {
         }
     };
     relays(app, &config, findings).await;
+    mailboxes(app, &config, findings).await;
+    hooks(&config, findings);
     if let Some(sinks) = sinks {
         sinks.shutdown().await;
     }
@@ -160,6 +163,53 @@ async fn relays(app: &App, config: &Config, findings: &mut Findings) {
             }
         }
         Err(error) => findings.add(Verdict::Failed, "relays", message(&error)),
+    }
+}
+
+async fn mailboxes(app: &App, config: &Config, findings: &mut Findings) {
+    match check_all(config, app.clock.clone()).await {
+        Ok(checked) => {
+            for c in checked {
+                let verdict = if c.ok { Verdict::Ok } else { Verdict::Failed };
+                let said = format!("{}:{}: {}", c.host, c.port, c.said);
+                findings.add(verdict, &format!("mailbox {}", c.mailbox), said);
+            }
+        }
+        Err(error) => findings.add(Verdict::Failed, "mailboxes", message(&error)),
+    }
+}
+
+/// Where providers are to call, and whether they can.
+fn hooks(config: &Config, findings: &mut Findings) {
+    for hook in &config.hooks {
+        let check = format!("hook {}", hook.name);
+        match &config.web.public_url {
+            Some(url) => {
+                let text = format!("the provider calls {url}/hook/{}", hook.name);
+                findings.add(Verdict::Ok, &check, text);
+            }
+            None => findings.add(
+                Verdict::Warning,
+                &check,
+                "web.public_url is not set: the provider must reach public_listen somehow",
+            ),
+        }
+    }
+    if let Some(listener) = &config.bounce_listener {
+        match free(listener.listen) {
+            Ok(()) => {
+                findings.add(
+                    Verdict::Ok,
+                    "bounce_listener",
+                    format!("{} is free", listener.listen),
+                );
+            }
+            Err(error) => findings.add(
+                Verdict::Warning,
+                "bounce_listener",
+                format!("{}: {error}; fine if `postroad serve` runs", listener.listen),
+            ),
+        }
     }
 }
 

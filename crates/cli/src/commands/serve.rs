@@ -7,6 +7,8 @@ use crate::signals::{self, Reloads};
 use crate::sinks::Sinks;
 use crate::wiring;
 use crate::wiring::engine::{self, Running};
+use crate::wiring::feedback::feedback;
+use crate::wiring::ways::{Ways, check_listener, hooks};
 use anyhow::Result;
 use postroad_config::{Changes, Config};
 use postroad_delivery::core::Wait;
@@ -33,6 +35,10 @@ pub async fn run(app: &App, args: &ServeArgs) -> Result<Exit> {
     let listeners = Listeners::bind(Some(config.web.public_listen), config.web.admin_listen)
         .await
         .map_err(|error| Fault::new(Exit::Unavailable, message(&error.into())))?;
+    if let Err(error) = check_listener(&config) {
+        let text = format!("bounce_listener.listen cannot be listened on: {error}");
+        return Err(Fault::new(Exit::Unavailable, text).into());
+    }
     let sinks = Sinks::start(&mut config, &app.clock).await?;
     let opened = app.open_with(config).await?;
     let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION")));
@@ -47,19 +53,32 @@ pub async fn run(app: &App, args: &ServeArgs) -> Result<Exit> {
         statuses,
         view,
     );
-    let running = if args.no_engine {
-        opened.register(app.now()).await?;
-        None
+    let (running, taker) = if args.no_engine {
+        let registry = opened.register(app.now()).await?;
+        (None, feedback(&opened, &registry, Some(metrics.clone())))
     } else {
-        Some(engine::start(app, &opened, ServeWhich::All, Some(metrics.clone())).await?)
+        let running = engine::start(app, &opened, ServeWhich::All, Some(metrics.clone())).await?;
+        let taker = running.feedback.clone();
+        (Some(running), taker)
+    };
+    let web = match hooks(&opened.config, &taker)? {
+        Some(hooks) => web.with_hooks(hooks),
+        None => web,
+    };
+    let ways = match &running {
+        Some(r) => Some(Ways::start(&opened.config, &taker, r.node, r.clock.clone()).await?),
+        None => None,
     };
     announce(app, &listeners, running.is_some());
     let ended = CancellationToken::new();
     let pages = tokio::spawn(listeners.serve(web, ended.clone().cancelled_owned()));
     let mut serving = Serving { app, opened, reloads, running, status, metrics };
     serving.until(&stop).await;
-    // Pages are served until the last answer of a relay is in.
+    // Pages are served, and what comes back is taken, until the last answer of a relay is in.
     serving.drain().await;
+    if let Some(ways) = ways {
+        ways.stop().await;
+    }
     ended.cancel();
     if let Err(error) = pages.await {
         tracing::error!(%error, "the listeners ended with a fault");

@@ -1,4 +1,4 @@
-//! Logins and authorities of relays, as delivery wants them: passwords as they are, tokens fetched when due.
+//! Logins and authorities of relays and mailboxes, as delivery wants them: passwords as they are, tokens fetched when due.
 //!
 //! One token source per relay that logs in with XOAUTH2. A failure is told in words without secrets; it pauses the lane.
 
@@ -70,11 +70,21 @@ pub struct Authorities {
 impl Authorities {
     /// The connector for a relay; the system's authorities are read when the first relay needs them.
     pub fn of(&mut self, relay: &Relay) -> Result<TlsConnector> {
-        if let Some(pem) = &relay.ca_pem {
-            return tls_trusting_only(pem)
-                .with_context(|| format!("ca_file of relay {}", relay.name));
+        let what = format!("relay {}", relay.name);
+        self.for_peer(&what, relay.ca_pem.as_deref(), relay.endpoint.tls)
+    }
+
+    /// The connector for a server: its own authority alone, where it has one.
+    pub fn for_peer(
+        &mut self,
+        what: &str,
+        ca_pem: Option<&[u8]>,
+        tls: TlsMode,
+    ) -> Result<TlsConnector> {
+        if let Some(pem) = ca_pem {
+            return tls_trusting_only(pem).with_context(|| format!("ca_file of {what}"));
         }
-        if relay.endpoint.tls == TlsMode::None {
+        if tls == TlsMode::None {
             return trusting_nobody();
         }
         if let Some(system) = &self.system {

@@ -18,6 +18,7 @@ use postroad_delivery::observe::{Observe, Unobserved};
 use postroad_delivery::retry::RetryPolicy;
 use postroad_delivery::{Compose, Engine, EngineSettings, Parts, Served};
 use postroad_dkim::KeyRing;
+use postroad_feedback::Feedback;
 use postroad_metrics::Metrics;
 use postroad_model::relay::Relay;
 use postroad_model::{NodeId, PoolId, RelayId};
@@ -33,7 +34,13 @@ pub struct Running {
     pub engine: Arc<Engine>,
     pub supervision: Supervision,
     sweeping: Sweeping,
+    /// Takes what comes back.
+    pub feedback: Arc<Feedback>,
     pub relays: BTreeMap<String, RelayId>,
+    /// This process, as the database knows it.
+    pub node: NodeId,
+    /// The time that leases are measured by.
+    pub clock: Arc<StoreClock>,
     /// Held as long as the engine lives.
     _lock: Option<File>,
 }
@@ -89,8 +96,10 @@ pub async fn start(
         ServeWhich::Only(id) => Some(id),
     };
     let supervision = Supervision::start(opened, node, only, clock.clone(), &engine);
-    let sweeping = Sweeping::start(feedback(opened, &registry, metrics), node, clock);
-    Ok(Running { engine, supervision, sweeping, relays: registry.relays, _lock: lock })
+    let feedback = feedback(opened, &registry, metrics);
+    let sweeping = Sweeping::start(feedback.clone(), node, clock.clone());
+    let relays = registry.relays;
+    Ok(Running { engine, supervision, sweeping, feedback, relays, node, clock, _lock: lock })
 }
 
 /// With an exporter, what is composed and settled is counted.

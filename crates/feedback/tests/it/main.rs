@@ -6,6 +6,7 @@ mod mails;
 mod rates;
 mod reader;
 mod reports;
+mod ways;
 mod world;
 
 /// Runs a test's body on both engines.

@@ -42,7 +42,8 @@ const LAYERS: &[(&str, &[&str])] = &[
 const OWNERS: &[(&str, &[&str])] = &[
     ("sqlx", &["postroad-store"]),
     ("mail-auth", &["postroad-dkim", "postroad-dns"]),
-    ("aws-lc-rs", &["postroad-dkim"]),
+    // feedback: the signatures of webhooks.
+    ("aws-lc-rs", &["postroad-dkim", "postroad-feedback"]),
     ("hickory-resolver", &["postroad-dns"]),
     ("mail-parser", &["postroad-bounce", "postroad-mailbox"]),
     // delivery: mail-send's EHLO answer is smtp-proto's type.

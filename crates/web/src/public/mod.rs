@@ -1,5 +1,6 @@
 //! The public listener: what the links in mail lead to. Anybody may call it.
 
+pub(crate) mod hook;
 mod language;
 mod page;
 mod unsubscribe;
@@ -15,7 +16,7 @@ use axum::extract::{DefaultBodyLimit, Path};
 use axum::http::{StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use page::{Name, page};
 use postroad_model::token::{LinkKind, LinkToken};
 
@@ -26,6 +27,7 @@ pub(crate) fn router(app: App) -> Router {
     Router::new()
         .route("/u/{token}", get(unsubscribe::show).post(unsubscribe::act))
         .route("/v/{token}", get(view::show))
+        .route("/hook/{name}", post(hook::take))
         .route("/robots.txt", get(robots))
         .method_not_allowed_fallback(wrong_method)
         .fallback(not_found)

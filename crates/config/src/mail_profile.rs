@@ -1,11 +1,11 @@
 //! What is known of mailbox operators: hosts, ports, and what to do when a login is refused.
 //!
-//! Read by config; the operator's own host and port win. Data, no code. TLS is from the first byte everywhere
+//! Read by `mailbox`; the host and port that are given win. Data, no code. TLS is from the first byte everywhere
 //! (RFC 8314): ports 993 and 995.
 
 /// One service of an operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Server {
+pub(crate) struct Server {
     /// Host name.
     pub host: &'static str,
     /// Port with TLS from the first byte.
@@ -14,7 +14,7 @@ pub struct Server {
 
 /// What is known of an operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Profile {
+pub(crate) struct MailProfile {
     /// Its name in the configuration.
     pub id: &'static str,
     /// Its name for people.
@@ -31,7 +31,7 @@ pub struct Profile {
 
 /// Whether an operator still takes passwords.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Passwords {
+pub(crate) enum Passwords {
     /// An ordinary or an app password.
     Taken,
     /// OAuth alone.
@@ -46,8 +46,8 @@ const APP: &str =
     "make an app password in the account's security settings and use that, not the ordinary one";
 
 /// All profiles.
-pub const PROFILES: &[Profile] = &[
-    Profile {
+pub(crate) const MAIL_PROFILES: &[MailProfile] = &[
+    MailProfile {
         id: "gmail",
         label: "Gmail and Google Workspace",
         imap: at("imap.gmail.com", 993),
@@ -56,7 +56,7 @@ pub const PROFILES: &[Profile] = &[
         login_advice: "use an app password (myaccount.google.com/apppasswords; needs 2-step verification) or oauth, \
                        and see that IMAP or POP is allowed in the mail settings",
     },
-    Profile {
+    MailProfile {
         id: "outlook",
         label: "Outlook.com and Microsoft 365",
         imap: at("outlook.office365.com", 993),
@@ -65,7 +65,7 @@ pub const PROFILES: &[Profile] = &[
         login_advice: "Microsoft takes OAuth alone: use oauth or token_command, and see that IMAP or POP is allowed \
                        for the mailbox",
     },
-    Profile {
+    MailProfile {
         id: "yahoo",
         label: "Yahoo Mail",
         imap: at("imap.mail.yahoo.com", 993),
@@ -73,7 +73,7 @@ pub const PROFILES: &[Profile] = &[
         passwords: Passwords::Taken,
         login_advice: APP,
     },
-    Profile {
+    MailProfile {
         id: "icloud",
         label: "iCloud Mail",
         imap: at("imap.mail.me.com", 993),
@@ -81,7 +81,7 @@ pub const PROFILES: &[Profile] = &[
         passwords: Passwords::Taken,
         login_advice: "make an app-specific password at account.apple.com and use that",
     },
-    Profile {
+    MailProfile {
         id: "zoho",
         label: "Zoho Mail",
         imap: at("imap.zoho.com", 993),
@@ -90,7 +90,7 @@ pub const PROFILES: &[Profile] = &[
         login_advice: "allow IMAP or POP in Zoho's settings, use an app password, and the host of your region \
                        (imap.zoho.eu, imappro.zoho.com ...)",
     },
-    Profile {
+    MailProfile {
         id: "yandex",
         label: "Yandex Mail",
         imap: at("imap.yandex.com", 993),
@@ -98,7 +98,7 @@ pub const PROFILES: &[Profile] = &[
         passwords: Passwords::Taken,
         login_advice: "allow mail clients in Yandex's settings and make an app password for mail",
     },
-    Profile {
+    MailProfile {
         id: "gmx",
         label: "GMX",
         imap: at("imap.gmx.com", 993),
@@ -106,7 +106,7 @@ pub const PROFILES: &[Profile] = &[
         passwords: Passwords::Taken,
         login_advice: "allow POP3 and IMAP in GMX's settings (mailboxes of gmx.net: host imap.gmx.net or pop.gmx.net)",
     },
-    Profile {
+    MailProfile {
         id: "generic",
         label: "any server",
         imap: None,
@@ -117,9 +117,8 @@ pub const PROFILES: &[Profile] = &[
 ];
 
 /// A profile by its id.
-#[must_use]
-pub fn profile(id: &str) -> Option<&'static Profile> {
-    PROFILES.iter().find(|p| p.id == id)
+pub(crate) fn mail_profile(id: &str) -> Option<&'static MailProfile> {
+    MAIL_PROFILES.iter().find(|p| p.id == id)
 }
 
 #[cfg(test)]
@@ -128,10 +127,10 @@ mod tests {
 
     #[test]
     fn each_profile_is_found_by_an_id_of_its_own() {
-        for known in PROFILES {
-            assert_eq!(profile(known.id), Some(known));
+        for known in MAIL_PROFILES {
+            assert_eq!(mail_profile(known.id), Some(known));
         }
-        assert_eq!(profile("gmial"), None);
-        assert_eq!(profile("gmail").unwrap().pop3, at("pop.gmail.com", 995));
+        assert_eq!(mail_profile("gmial"), None);
+        assert_eq!(mail_profile("gmail").unwrap().pop3, at("pop.gmail.com", 995));
     }
 }

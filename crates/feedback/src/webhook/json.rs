@@ -1,0 +1,157 @@
+//! Small helpers for JSON that others wrote: texts that may be numbers, times in every form, bounds.
+
+use crate::incoming::{ProviderEvent, ProviderWhat};
+use postroad_model::Timestamp;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+const MAX_DIAGNOSTIC: usize = 2_000;
+const MAX_WORD: usize = 998;
+const MAX_ID: usize = 200;
+
+/// Header, metadata and variable names under which a provider may hand our reference back.
+const REFERENCE: &[&str] =
+    &["x-postroad-ref", "postroad-ref", "postroad_ref", "X-Postroad-Ref", "X-Postroad-REF"];
+
+/// A text, also from a number.
+pub(super) fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()).filter(|t| !t.is_empty()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// The text under a key.
+pub(super) fn get(value: &Value, key: &str) -> Option<String> {
+    text(&value[key])
+}
+
+/// The text under a key, or nothing.
+pub(super) fn get_or(value: &Value, key: &str) -> String {
+    get(value, key).unwrap_or_default()
+}
+
+/// The elements of a list, or the one thing that is no list.
+pub(super) fn items(value: &Value) -> &[Value] {
+    match value {
+        Value::Array(list) => list,
+        Value::Null => &[],
+        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+            std::slice::from_ref(value)
+        }
+    }
+}
+
+/// A time: RFC 3339, or Unix seconds with or without a fraction, as number or text.
+pub(super) fn time(value: &Value) -> Option<Timestamp> {
+    match value {
+        Value::Number(number) => seconds(number.as_f64()?),
+        Value::String(text) => {
+            Timestamp::parse_rfc3339(text).or_else(|| seconds(text.trim().parse().ok()?))
+        }
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+fn seconds(seconds: f64) -> Option<Timestamp> {
+    // From 2001 to 2286; milliseconds look like years far beyond.
+    let ms = if seconds > 1e11 { seconds } else { seconds * 1000.0 };
+    (1e12..1e13).contains(&ms).then_some(Timestamp(ms as i64))
+}
+
+/// A reply code as number or text, 4xx or 5xx.
+pub(super) fn code(value: &Value) -> Option<u16> {
+    text(value)?.trim().parse().ok().filter(|code| (400..600).contains(code))
+}
+
+/// An enhanced status, alone or at the beginning of a text.
+pub(super) fn status(text: &str) -> Option<String> {
+    let word = text.split_whitespace().find(|word| {
+        let parts: Vec<&str> = word.trim_end_matches([':', ',', ';']).split('.').collect();
+        let digits = |p: &&str| (1..=3).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_digit());
+        parts.len() == 3 && parts.iter().all(digits) && matches!(parts[0], "2" | "4" | "5")
+    })?;
+    Some(word.trim_end_matches([':', ',', ';']).to_owned())
+}
+
+/// The code at the beginning of a reply's text.
+pub(super) fn code_in(text: &str) -> Option<u16> {
+    let text = text.trim_start();
+    let text = text.strip_prefix("smtp;").unwrap_or(text).trim_start();
+    let digits = text.get(..3)?;
+    let ends = text.as_bytes().get(3).is_none_or(|b| matches!(b, b' ' | b'-'));
+    digits.parse().ok().filter(|code| ends && (400..600).contains(code))
+}
+
+/// Our reference among the keys of an object.
+pub(super) fn reference(value: &Value) -> Option<String> {
+    REFERENCE.iter().find_map(|key| get(value, key))
+}
+
+/// Our reference among headers told as `[{"name": …, "value": …}]` or `[[name, value]]`.
+pub(super) fn reference_in_headers(headers: &Value) -> Option<String> {
+    items(headers).iter().find_map(|header| {
+        let (name, value) = match header {
+            Value::Array(pair) => (pair.first()?, pair.get(1)?),
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Object(_) => (&header["name"], &header["value"]),
+        };
+        let name = name.as_str()?;
+        name.eq_ignore_ascii_case("X-Postroad-Ref").then(|| text(value)).flatten()
+    })
+}
+
+/// One id out of several parts.
+pub(super) fn id(parts: &[&str]) -> String {
+    parts.join("/")
+}
+
+/// An id of an event whose provider gives none: a digest of it.
+pub(super) fn digest(event: &Value) -> String {
+    let hash = Sha256::digest(event.to_string());
+    data_encoding::HEXLOWER.encode(&hash[..16])
+}
+
+/// Brings every text of an event within its bound.
+pub(super) fn bound(event: &mut ProviderEvent) {
+    for word in [&mut event.recipient, &mut event.message_id, &mut event.postroad_ref] {
+        if word.as_ref().is_some_and(|w| w.len() > MAX_WORD) {
+            *word = None;
+        }
+    }
+    if event.provider_id.len() > MAX_ID {
+        let hash = Sha256::digest(&event.provider_id);
+        event.provider_id = data_encoding::HEXLOWER.encode(&hash);
+    }
+    match &mut event.what {
+        ProviderWhat::Bounce { diagnostic, status, .. } => {
+            cut(diagnostic);
+            if status.as_ref().is_some_and(|s| s.len() > 11) {
+                *status = None;
+            }
+        }
+        ProviderWhat::Deferred { diagnostic } | ProviderWhat::Suppressed { diagnostic } => {
+            cut(diagnostic);
+        }
+        ProviderWhat::Complaint { kind } => {
+            if kind.as_ref().is_some_and(|k| k.len() > 64) {
+                *kind = None;
+            }
+        }
+        ProviderWhat::Delivered
+        | ProviderWhat::Unsubscribed
+        | ProviderWhat::Opened
+        | ProviderWhat::Clicked => {}
+    }
+}
+
+/// One line without control characters, within the bound.
+fn cut(text: &mut String) {
+    let line: String =
+        text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_DIAGNOSTIC).collect();
+    *text = line.trim().to_owned();
+}

@@ -1,0 +1,526 @@
+//! What each provider sends, signed as it signs with keys made here, and what strangers send.
+//!
+//! Longer than 450 lines: one table of events for each of nine providers, read side by side.
+
+use super::*;
+use crate::incoming::{Permanence, ProviderWhat};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
+};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+use std::sync::Mutex;
+
+const NOW: Timestamp = Timestamp(1_795_305_600_000);
+const SECONDS: &str = "1795305600";
+const TOPIC: &str = "arn:aws:sns:eu-west-1:1:bounces";
+const CERTIFICATE_URL: &str = "https://sns.eu-west-1.amazonaws.com/x.pem";
+
+fn nothing() -> Fetch {
+    Arc::new(|url| Box::pin(async move { Err(format!("{url} was asked for")) }))
+}
+
+fn request(headers: &[(&str, &str)], body: &str) -> Request {
+    let headers = headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+    Request { headers, query: String::new(), body: body.as_bytes().to_vec() }
+}
+
+async fn events(kind: &HookKind, request: &Request) -> Result<Vec<ProviderEvent>, Refusal> {
+    Verifier::new(nothing()).events(kind, request, NOW).await
+}
+
+fn hmac(key: &[u8], text: &str) -> Vec<u8> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
+    mac.update(text.as_bytes());
+    mac.finalize().into_bytes().to_vec()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    data_encoding::HEXLOWER.encode(bytes)
+}
+
+/// Recipient, what happened, reference: what matters of an event.
+fn gist(event: &ProviderEvent) -> (Option<&str>, &str, Option<&str>) {
+    let what = match &event.what {
+        ProviderWhat::Bounce { permanence: Permanence::Permanent, .. } => "hard",
+        ProviderWhat::Bounce { permanence: Permanence::Transient, .. } => "soft",
+        ProviderWhat::Bounce { permanence: Permanence::Unsaid, .. } => "bounce",
+        ProviderWhat::Complaint { .. } => "complaint",
+        ProviderWhat::Delivered => "delivered",
+        ProviderWhat::Deferred { .. } => "deferred",
+        ProviderWhat::Suppressed { .. } => "suppressed",
+        ProviderWhat::Unsubscribed => "unsubscribed",
+        ProviderWhat::Opened => "opened",
+        ProviderWhat::Clicked => "clicked",
+    };
+    (event.recipient.as_deref(), what, event.postroad_ref.as_deref())
+}
+
+/// One event with one gist, and an id that is the same when it comes again.
+async fn check(kind: &HookKind, body: &str, what: &str) -> ProviderEvent {
+    let authorised = request(&[("authorization", "Bearer t0ken")], body);
+    let list = events(kind, &authorised).await.unwrap();
+    let [event] = &list[..] else { panic!("{body}: {list:?}") };
+    assert_eq!(gist(event), (Some("a@x.test"), what, Some("r3f")), "{body}");
+    assert_eq!(event.at.map(|t| t.0 / 1000), Some(1_795_305_600), "{body}");
+    assert!(!event.provider_id.is_empty());
+    assert_eq!(events(kind, &authorised).await.unwrap(), list, "told again");
+    event.clone()
+}
+
+fn token() -> Shared {
+    Shared::Token(Secret::new("t0ken"))
+}
+
+struct Sns {
+    key: RsaKeyPair,
+    pem: String,
+}
+
+impl Sns {
+    fn new() -> Self {
+        let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
+        let names = vec!["sns.amazonaws.com".to_owned()];
+        let certificate = rcgen::CertificateParams::new(names).unwrap().self_signed(&key).unwrap();
+        let signer = RsaKeyPair::from_pkcs8(&key.serialize_der()).unwrap();
+        Self { key: signer, pem: certificate.pem() }
+    }
+
+    fn envelope(&self, kind: &str, message: &str, more: &[(&str, &str)]) -> Value {
+        let mut envelope = serde_json::json!({
+            "Type": kind, "MessageId": "m-1", "TopicArn": TOPIC, "Message": message,
+            "Timestamp": "2026-11-22T00:00:00.000Z", "SignatureVersion": "2",
+            "SigningCertURL": CERTIFICATE_URL,
+        });
+        for (name, value) in more {
+            envelope[*name] = Value::String((*value).to_owned());
+        }
+        let mut text = String::new();
+        let names = ["Message", "MessageId", "Subject", "SubscribeURL", "Timestamp", "Token"];
+        for name in names.into_iter().chain(["TopicArn", "Type"]) {
+            if let Some(value) = envelope[name].as_str() {
+                text.push_str(&format!("{name}\n{value}\n"));
+            }
+        }
+        let mut signature = vec![0; self.key.public_modulus_len()];
+        let random = SystemRandom::new();
+        self.key.sign(&RSA_PKCS1_SHA256, &random, text.as_bytes(), &mut signature).unwrap();
+        envelope["Signature"] = STANDARD.encode(signature).into();
+        envelope
+    }
+}
+
+/// Serves this certificate, and remembers what was asked for.
+fn serving(pem: &str) -> (Fetch, Arc<Mutex<Vec<String>>>) {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let (pem, log) = (pem.as_bytes().to_vec(), Arc::clone(&asked));
+    let fetch: Fetch = Arc::new(move |url| {
+        log.lock().unwrap().push(url);
+        let pem = pem.clone();
+        Box::pin(async move { Ok(pem) })
+    });
+    (fetch, asked)
+}
+
+fn ses(event: &str, body: &str) -> String {
+    format!(
+        r#"{{"notificationType":"{event}","mail":{{"timestamp":"2026-11-22T00:00:00.000Z","messageId":"0102-x",
+        "destination":["a@x.test"],"headers":[{{"name":"X-Postroad-Ref","value":"r3f"}}],
+        "commonHeaders":{{"messageId":"<ours@x>"}}}},{body}}}"#
+    )
+}
+
+#[tokio::test]
+async fn ses_events_are_believed_when_amazon_signed_them_for_a_topic_of_ours() {
+    let sns = Sns::new();
+    let (fetch, asked) = serving(&sns.pem);
+    let kind = HookKind::Ses { topics: vec![TOPIC.to_owned()] };
+    let verifier = Verifier::new(fetch);
+    let at = r#""timestamp":"2026-11-22T00:00:00.000Z""#;
+    let bounce = |more: &str| {
+        ses(
+            "Bounce",
+            &format!(
+                r#""bounce":{{{at},"feedbackId":"f-1",{more},"bouncedRecipients":[{{"emailAddress":"a@x.test",
+            "status":"5.1.1","diagnosticCode":"smtp; 550 5.1.1 no such user"}}]}}"#
+            ),
+        )
+    };
+    let recipients = r#"[{"emailAddress":"a@x.test"}]"#;
+    let table = [
+        (bounce(r#""bounceType":"Permanent","bounceSubType":"General""#), "hard"),
+        (bounce(r#""bounceType":"Transient","bounceSubType":"MailboxFull""#), "soft"),
+        (
+            bounce(r#""bounceType":"Permanent","bounceSubType":"OnAccountSuppressionList""#),
+            "suppressed",
+        ),
+        (
+            ses(
+                "Complaint",
+                &format!(r#""complaint":{{{at},"complainedRecipients":{recipients}}}"#),
+            ),
+            "complaint",
+        ),
+        (
+            ses("Delivery", &format!(r#""delivery":{{{at},"recipients":["a@x.test"]}}"#)),
+            "delivered",
+        ),
+        (
+            ses(
+                "DeliveryDelay",
+                &format!(r#""deliveryDelay":{{{at},"delayedRecipients":{recipients}}}"#),
+            ),
+            "deferred",
+        ),
+        (ses("Open", &format!(r#""open":{{{at}}}"#)), "opened"),
+        (ses("Reject", r#""reject":{"reason":"Bad content"}"#), "bounce"),
+    ];
+    for (message, what) in &table {
+        let body = sns.envelope("Notification", message, &[]).to_string();
+        let list = verifier.events(&kind, &request(&[], &body), NOW).await.unwrap();
+        assert_eq!(list.len(), 1, "{message}");
+        assert_eq!(gist(&list[0]), (Some("a@x.test"), *what, Some("r3f")), "{message}");
+        assert_eq!(list[0].message_id.as_deref(), Some("<ours@x>"));
+    }
+    assert_eq!(*asked.lock().unwrap(), [CERTIFICATE_URL], "the certificate is kept");
+    let (first, _) = &table[0];
+    let list = ses::events("m-1", first);
+    let ProviderWhat::Bounce { status, code, .. } = &list[0].what else { panic!("{list:?}") };
+    assert_eq!((status.as_deref(), *code), (Some("5.1.1"), Some(550)));
+    assert_eq!(list, ses::events("m-2", first), "another topic tells the same");
+}
+
+#[tokio::test]
+async fn what_amazon_did_not_sign_for_us_is_refused() {
+    let sns = Sns::new();
+    let kind = HookKind::Ses { topics: vec![TOPIC.to_owned()] };
+    let check = async |change: &[(&str, &str)], words: &str| {
+        let (fetch, asked) = serving(&sns.pem);
+        let mut envelope = sns.envelope("Notification", "{}", &[]);
+        for (name, value) in change {
+            envelope[*name] = Value::String((*value).to_owned());
+        }
+        let verifier = Verifier::new(fetch);
+        let body = envelope.to_string();
+        let refusal = verifier.events(&kind, &request(&[], &body), NOW).await.unwrap_err();
+        assert!(refusal.to_string().contains(words), "{change:?}: {refusal}");
+        let amazons = asked.lock().unwrap().iter().all(|url| sns::amazon(url).is_some());
+        assert!(amazons, "{change:?}");
+    };
+    check(&[("Message", "{\"a\":1}")], "signature").await;
+    check(&[("Signature", "AAAA")], "signature").await;
+    check(&[("Signature", "?")], "signature").await;
+    check(&[("TopicArn", "arn:aws:sns:eu-west-1:2:other")], "topic").await;
+    check(&[("SigningCertURL", "https://evil.test/x.pem")], "Amazon").await;
+    check(&[("SigningCertURL", "https://sns.eu-west-1.amazonaws.com/x")], "address").await;
+    check(&[("SignatureVersion", "3")], "SignatureVersion").await;
+    check(&[("SignatureVersion", "1")], "signature").await;
+    check(&[("Type", "Other")], "Type").await;
+}
+
+#[tokio::test]
+async fn a_subscription_is_confirmed_at_amazons_alone() {
+    let sns = Sns::new();
+    let kind = HookKind::Ses { topics: vec![TOPIC.to_owned()] };
+    let good = "https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&Token=t";
+    for (url, right) in [(good, true), ("https://evil.test/?Action=ConfirmSubscription", false)] {
+        let (fetch, asked) = serving(&sns.pem);
+        let more = [("SubscribeURL", url), ("Token", "t")];
+        let envelope = sns.envelope("SubscriptionConfirmation", "You have chosen", &more);
+        let request = request(&[], &envelope.to_string());
+        let told = Verifier::new(fetch).events(&kind, &request, NOW).await;
+        assert_eq!(told.is_ok(), right, "{url}");
+        assert_eq!(asked.lock().unwrap().iter().any(|asked| asked == url), right, "{url}");
+    }
+}
+
+#[tokio::test]
+async fn the_older_signature_of_amazon_is_understood() {
+    // Made once with `openssl dgst -sha1 -sign` and a key that was thrown away.
+    let signature = include_str!("sns_v1.signature").trim();
+    let certificate = include_str!("sns_v1.pem");
+    let body = serde_json::json!({
+        "Type": "Notification", "MessageId": "m-1", "TopicArn": TOPIC,
+        "Message": "{\"notificationType\":\"Bounce\"}", "Timestamp": "2026-11-22T00:00:00.000Z",
+        "SignatureVersion": "1", "SigningCertURL": CERTIFICATE_URL, "Signature": signature,
+    });
+    let kind = HookKind::Ses { topics: vec![TOPIC.to_owned()] };
+    let verifier = Verifier::new(serving(certificate).0);
+    let list = verifier.events(&kind, &request(&[], &body.to_string()), NOW).await.unwrap();
+    assert_eq!(list, []);
+}
+
+#[tokio::test]
+async fn sendgrid_is_known_by_its_key() {
+    let random = SystemRandom::new();
+    let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random).unwrap();
+    let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, document.as_ref()).unwrap();
+    let head = "3059301306072a8648ce3d020106082a8648ce3d030107034200";
+    let spki = data_encoding::HEXLOWER.decode(head.as_bytes()).unwrap();
+    let spki = STANDARD.encode([&spki, key.public_key().as_ref()].concat());
+    let kind = HookKind::SendGrid { key: PublicKey::parse(&spki).unwrap() };
+    let signed = |at: &str, body: &str| {
+        let signature = key.sign(&random, format!("{at}{body}").as_bytes()).unwrap();
+        let signature = STANDARD.encode(signature);
+        request(
+            &[
+                ("x-twilio-email-event-webhook-signature", &signature),
+                ("x-twilio-email-event-webhook-timestamp", at),
+            ],
+            body,
+        )
+    };
+    let event = |kind: &str, more: &str| {
+        format!(
+            r#"[{{"event":"{kind}","email":"a@x.test","timestamp":{SECONDS},"sg_event_id":"e-{kind}",
+            "postroad_ref":"r3f"{more}}}]"#
+        )
+    };
+    for (name, more, what) in [
+        ("bounce", r#","type":"bounce","status":"5.1.1","reason":"550 5.1.1 no""#, "bounce"),
+        ("bounce", r#","bounce_classification":"Invalid Address""#, "hard"),
+        ("bounce", r#","type":"blocked","reason":"554 blocked""#, "soft"),
+        ("dropped", r#","reason":"Bounced Address""#, "suppressed"),
+        ("deferred", "", "deferred"),
+        ("delivered", "", "delivered"),
+        ("spamreport", "", "complaint"),
+        ("group_unsubscribe", "", "unsubscribed"),
+        ("open", "", "opened"),
+        ("click", "", "clicked"),
+    ] {
+        let list = events(&kind, &signed(SECONDS, &event(name, more))).await.unwrap();
+        assert_eq!(gist(&list[0]), (Some("a@x.test"), what, Some("r3f")), "{name}");
+        assert_eq!(list[0].provider_id, format!("e-{name}"));
+    }
+    assert_eq!(events(&kind, &signed(SECONDS, &event("processed", ""))).await.unwrap(), []);
+    let body = event("bounce", "");
+    let refused = async |request: Request| {
+        let refusal = events(&kind, &request).await.unwrap_err();
+        assert!(matches!(refusal, Refusal::Forged(_)), "{refusal}");
+    };
+    refused(signed("1795305200", &body)).await;
+    refused(Request { body: body.replace("a@x", "b@x").into_bytes(), ..signed(SECONDS, &body) })
+        .await;
+    refused(request(&[], &body)).await;
+    for text in ["", "MFkw", "no base64!", &STANDARD.encode([0; 91])] {
+        assert_eq!(PublicKey::parse(text), Err(KeyError), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn mailgun_is_known_by_its_hmac_and_a_token_is_good_for_one_body() {
+    let kind = HookKind::Mailgun { key: Secret::new("key-1") };
+    let signed = |at: &str, token: &str, data: &str| {
+        let tag = hex(&hmac(b"key-1", &format!("{at}{token}")));
+        let body = format!(
+            r#"{{"signature":{{"timestamp":"{at}","token":"{token}","signature":"{tag}"}},
+            "event-data":{{"recipient":"a@x.test","id":"g-1","timestamp":{SECONDS}.25,
+            "user-variables":{{"postroad-ref":"r3f"}},{data}}}}}"#
+        );
+        request(&[], &body)
+    };
+    let verifier = Verifier::new(nothing());
+    for (n, (data, what)) in [
+        (r#""event":"failed","severity":"permanent","delivery-status":{"code":550,"bounce-type":"hard"}"#, "hard"),
+        (r#""event":"failed","severity":"permanent","reason":"suppress-bounce""#, "suppressed"),
+        (r#""event":"failed","severity":"temporary""#, "deferred"),
+        (r#""event":"complained""#, "complaint"),
+        (r#""event":"unsubscribed""#, "unsubscribed"),
+        (r#""event":"delivered""#, "delivered"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let request = signed(SECONDS, &format!("t{n}"), data);
+        let list = verifier.events(&kind, &request, NOW).await.unwrap();
+        assert_eq!(gist(&list[0]), (Some("a@x.test"), what, Some("r3f")), "{data}");
+        assert_eq!(verifier.events(&kind, &request, NOW).await.unwrap(), list, "told again");
+        let other = signed(SECONDS, &format!("t{n}"), r#""event":"opened""#);
+        let refusal = verifier.events(&kind, &other, NOW).await.unwrap_err();
+        assert!(refusal.to_string().contains("another event"), "{refusal}");
+    }
+    let old = signed("1795200000", "t9", r#""event":"opened""#);
+    assert!(verifier.events(&kind, &old, NOW).await.is_err());
+    let other = HookKind::Mailgun { key: Secret::new("key-2") };
+    let request = signed(SECONDS, "t8", r#""event":"opened""#);
+    assert!(verifier.events(&other, &request, NOW).await.is_err());
+}
+
+#[tokio::test]
+async fn postmark_sparkpost_mailjet_and_brevo_speak_of_the_same_things() {
+    let postmark = HookKind::Postmark(token());
+    let meta = r#""Email":"a@x.test","ID":7,"BouncedAt":"2026-11-22T00:00:00Z","Metadata":{"postroad-ref":"r3f"}"#;
+    for (kind, what) in
+        [("HardBounce", "hard"), ("SoftBounce", "soft"), ("Unsubscribe", "unsubscribed")]
+    {
+        check(&postmark, &format!(r#"{{"RecordType":"Bounce","Type":"{kind}",{meta}}}"#), what)
+            .await;
+    }
+    check(&postmark, &format!(r#"{{"RecordType":"SpamComplaint",{meta}}}"#), "complaint").await;
+    let sparkpost = HookKind::SparkPost(token());
+    let envelope = |envelope: &str, kind: &str, more: &str| {
+        format!(
+            r#"[{{"msys":{{"{envelope}":{{"type":"{kind}","rcpt_to":"a@x.test","event_id":"9",
+            "timestamp":"{SECONDS}","rcpt_meta":{{"postroad_ref":"r3f"}}{more}}}}}}}]"#
+        )
+    };
+    let class =
+        |n: u8| format!(r#","bounce_class":"{n}","raw_reason":"550 5.1.1 no","error_code":"550""#);
+    check(&sparkpost, &envelope("message_event", "bounce", &class(10)), "hard").await;
+    check(&sparkpost, &envelope("message_event", "out_of_band", &class(22)), "soft").await;
+    check(&sparkpost, &envelope("message_event", "spam_complaint", ""), "complaint").await;
+    check(&sparkpost, &envelope("unsubscribe_event", "list_unsubscribe", ""), "unsubscribed").await;
+    let mailjet = HookKind::Mailjet(token());
+    let event = |kind: &str, more: &str| {
+        format!(
+            r#"{{"event":"{kind}","email":"a@x.test","time":{SECONDS},"CustomID":"r3f"{more}}}"#
+        )
+    };
+    check(&mailjet, &event("bounce", r#","hard_bounce":true"#), "hard").await;
+    check(&mailjet, &event("bounce", r#","hard_bounce":false"#), "soft").await;
+    check(&mailjet, &event("blocked", r#","error":"preblocked""#), "suppressed").await;
+    check(&mailjet, &event("spam", ""), "complaint").await;
+    let brevo = HookKind::Brevo(token());
+    let event = |kind: &str| {
+        format!(
+            r#"{{"event":"{kind}","email":"a@x.test","id":1,"ts_event":{SECONDS},"reason":"550 5.1.1 no",
+            "message-id":"<m@x>","X-Mailin-custom":"{{\"postroad_ref\":\"r3f\"}}"}}"#
+        )
+    };
+    for (kind, what) in [
+        ("hard_bounce", "hard"),
+        ("soft_bounce", "soft"),
+        ("spam", "complaint"),
+        ("blocked", "suppressed"),
+        ("unsubscribed", "unsubscribed"),
+        ("delivered", "delivered"),
+    ] {
+        let told = check(&brevo, &event(kind), what).await;
+        assert_eq!(told.message_id.as_deref(), Some("<m@x>"));
+    }
+}
+
+#[tokio::test]
+async fn who_does_not_sign_must_know_the_login() {
+    let basic = |text: &str| format!("Basic {}", STANDARD.encode(text));
+    let postmark = HookKind::Postmark(Shared::Basic {
+        username: "postmark".into(),
+        password: Secret::new("p:w"),
+    });
+    let check = async |kind: &HookKind, request: Request, right: bool| {
+        let told = events(kind, &request).await;
+        assert_eq!(told.is_ok(), right, "{request:?}");
+    };
+    check(&postmark, request(&[("authorization", &basic("postmark:p:w"))], "{}"), true).await;
+    for wrong in ["postmark:p", "postmark:", ":p:w", ""] {
+        check(&postmark, request(&[("authorization", &basic(wrong))], "{}"), false).await;
+    }
+    check(&postmark, request(&[("authorization", "Basic ?")], "{}"), false).await;
+    check(&postmark, request(&[], "{}"), false).await;
+    let brevo = HookKind::Brevo(Shared::Token(Secret::new("a b")));
+    check(&brevo, request(&[("x-postroad-token", "a b")], "{}"), true).await;
+    check(&brevo, request(&[("x-postroad-token", "a  b")], "{}"), false).await;
+    for (query, right) in [("x=1&token=a%20b", true), ("token=", false), ("token=%", false)] {
+        let request = Request { query: query.into(), ..request(&[], "{}") };
+        check(&brevo, request, right).await;
+    }
+}
+
+#[tokio::test]
+async fn resend_and_our_own_form_are_known_by_their_hmacs() {
+    let secret = Secret::new(format!("whsec_{}", STANDARD.encode("k3y")));
+    let kind = HookKind::Resend { secret };
+    let body = |what: &str, more: &str| {
+        format!(
+            r#"{{"type":"email.{what}","created_at":"2026-11-22T00:00:00.000Z","data":{{"email_id":"1",
+            "to":["a@x.test"],"headers":[{{"name":"X-Postroad-Ref","value":"r3f"}}]{more}}}}}"#
+        )
+    };
+    let signed = |at: &str, body: &str| {
+        let tag = STANDARD.encode(hmac(b"k3y", &format!("msg_1.{at}.{body}")));
+        let signatures = format!("v1,AAAA v1,{tag}");
+        let id = ("svix-id", "msg_1");
+        request(&[id, ("svix-timestamp", at), ("svix-signature", &signatures)], body)
+    };
+    for (name, more, what) in [
+        (
+            "bounced",
+            r#","bounce":{"type":"Permanent","subType":"General","message":"no such user"}"#,
+            "hard",
+        ),
+        ("bounced", r#","bounce":{"type":"Permanent","subType":"Suppressed"}"#, "suppressed"),
+        ("complained", "", "complaint"),
+        ("delivered", "", "delivered"),
+        ("delivery_delayed", "", "deferred"),
+    ] {
+        let list = events(&kind, &signed(SECONDS, &body(name, more))).await.unwrap();
+        assert_eq!(gist(&list[0]), (Some("a@x.test"), what, Some("r3f")), "{name}");
+    }
+    let sent = body("bounced", "");
+    assert!(events(&kind, &signed("1795305200", &sent)).await.is_err());
+    assert!(events(&kind, &request(&[], &sent)).await.is_err());
+    let kind = HookKind::Generic { secret: Secret::new("k3y") };
+    let signed = |at: &str, body: &str| {
+        let tag = hex(&hmac(b"k3y", &format!("{at}.{body}")));
+        request(&[("x-postroad-signature", &format!("t={at}, v1={tag}"))], body)
+    };
+    let event = |kind: &str| {
+        format!(
+            r#"{{"events":[{{"id":"1","type":"{kind}","recipient":"a@x.test","ref":"r3f","at":{SECONDS},
+            "permanent":true,"diagnostic":"550 5.1.1 no"}}]}}"#
+        )
+    };
+    for (name, what) in [("bounce", "hard"), ("complaint", "complaint"), ("clicked", "clicked")] {
+        let list = events(&kind, &signed(SECONDS, &event(name))).await.unwrap();
+        assert_eq!(gist(&list[0]), (Some("a@x.test"), what, Some("r3f")), "{name}");
+    }
+    assert!(events(&kind, &signed("1795305200", &event("bounce"))).await.is_err());
+    for (body, words) in [
+        (r#"{"events":{}}"#, "must be"),
+        (r#"{"events":[{"type":"bounce"}]}"#, "no id"),
+        (r#"{"events":[{"id":1,"type":"bounced"}]}"#, "one of"),
+        (r#"{"events":[{"id":1,"type":"bounce"}]}"#, "neither"),
+        ("[", "EOF"),
+    ] {
+        let refusal = events(&kind, &signed(SECONDS, body)).await.unwrap_err();
+        assert!(refusal.to_string().contains(words), "{body}: {refusal}");
+        assert_eq!(refusal.status(), 400);
+    }
+}
+
+#[tokio::test]
+async fn hostile_bodies_are_bounded_and_never_panic() {
+    let kinds = [
+        HookKind::Postmark(token()),
+        HookKind::SparkPost(token()),
+        HookKind::Mailjet(token()),
+        HookKind::Brevo(token()),
+    ];
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let long = format!(
+        r#"{{"event":"bounce","RecordType":"Bounce","email":"{}","Details":"{}","comment":"{}"}}"#,
+        "a".repeat(5_000),
+        "\\u0000x".repeat(9_000),
+        "é".repeat(5_000)
+    );
+    let many = format!("[{}0]", "0,".repeat(30_000));
+    for kind in &kinds {
+        for body in
+            ["", "null", "0", "[]", "{}", "\"x\"", "[[]]", "[{\"msys\":3}]", &deep, &long, &many]
+        {
+            let request = request(&[("authorization", "bearer t0ken")], body);
+            let Ok(list) = events(kind, &request).await else { continue };
+            for event in list {
+                assert!(event.recipient.is_none_or(|r| r.len() <= 998));
+                if let ProviderWhat::Bounce { diagnostic, .. } = event.what {
+                    assert!(diagnostic.chars().count() <= 2_000 && !diagnostic.contains('\0'));
+                }
+            }
+        }
+        let large = request(&[], &"x".repeat(MAX_BODY + 1));
+        assert!(matches!(events(kind, &large).await, Err(Refusal::TooLarge)));
+    }
+}
