@@ -4,6 +4,7 @@
 
 mod admin;
 mod client;
+mod hook;
 mod limits;
 mod unsubscribe;
 mod view;

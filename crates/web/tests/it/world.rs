@@ -1,12 +1,14 @@
 //! A store with two lists, three contacts and a running campaign to all of them; the listeners in front of it.
 
 use postroad_campaign::{Freeze, UNSUBSCRIBE_PATH};
+use postroad_feedback::webhook::{Fetch, Hook, HookKind, Hooks, Shared};
+use postroad_feedback::{Feedback, Settings};
 use postroad_metrics::Metrics;
-use postroad_model::Clock;
 use postroad_model::campaign::{CampaignAct, CampaignKind, CampaignSettings};
 use postroad_model::delivery::{DeliveryState, Role};
 use postroad_model::token::{LinkEffect, LinkKind, LinkToken};
 use postroad_model::{CampaignId, ContactId, DeliveryId, ListId, MailboxProvider};
+use postroad_model::{Clock, Secret};
 use postroad_store::{
     Brake, Commit, ContactStory, Durability, ImportRow, ImportSlice, NewCampaign, RowStory, Store,
     StoreSettings, Takeover,
@@ -90,7 +92,8 @@ impl World {
             (token.delivery == VIEWABLE).then(|| "<p>Xin chào</p>".to_owned())
         });
         let clock_too = Arc::new(clock.clone());
-        let app = App::new(Arc::clone(&store), metrics, clock_too, status, view);
+        let app = App::new(Arc::clone(&store), metrics, clock_too, status, view)
+            .with_hooks(hooks(&store));
         let listeners =
             Listeners::bind(Some(loopback::address()), loopback::address()).await.unwrap();
         let (public, admin) = (listeners.public_address().unwrap(), listeners.admin_address());
@@ -157,6 +160,14 @@ impl World {
         all.push(format!("{:?}", self.store.counters(self.campaign).await.unwrap()));
         all.join("\n")
     }
+}
+
+/// One webhook, `brevo`, with the token `t0ken`.
+fn hooks(store: &Arc<Store>) -> Arc<Hooks> {
+    let feedback = Arc::new(Feedback::new(Arc::clone(store), Settings::default()));
+    let kind = HookKind::Brevo(Shared::Token(Secret::new("t0ken")));
+    let fetch: Fetch = Arc::new(|url| Box::pin(async move { Err(format!("{url} was asked for")) }));
+    Arc::new(Hooks::new(feedback, vec![Hook { name: "brevo".into(), kind }], fetch))
 }
 
 async fn running_campaign(store: &Store, clock: &SimClock) -> (CampaignId, Vec<ListId>) {
