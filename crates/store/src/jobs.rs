@@ -119,11 +119,11 @@ impl Store {
         })
     }
 
-    /// Gives a job back before its end, so that another node need not wait. One that was lost is nobody's to give.
+    /// Lets any node take a job at once, with the note that it has. One that was lost is nobody's to give back.
     ///
     /// # Errors
     /// The database's.
-    pub async fn release_job(&self, job: &JobLease, now: Timestamp) -> Result<()> {
+    pub async fn give_back_job(&self, job: &JobLease, now: Timestamp) -> Result<()> {
         tx!(self, |c, e| {
             sqlx::query(JOB_RELEASE.of(e))
                 .bind(&job.name)

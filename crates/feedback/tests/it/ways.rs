@@ -118,9 +118,9 @@ fn count(events: &[WatchEvent], event: &WatchEvent) -> usize {
     events.iter().filter(|e| *e == event).count()
 }
 
-/// However they were found.
+/// By their tokens: a weak sign counts elsewhere.
 async fn bounces_counted(world: &World) -> i64 {
-    world.store.tallies(None).await.unwrap().iter().map(|t| t.n + t.weak).sum()
+    world.store.tallies(None).await.unwrap().iter().map(|t| t.n).sum()
 }
 
 fn message(recipient: &str, reference: &str) -> String {

@@ -182,6 +182,7 @@ impl World {
                     phase: Some("final_dot"),
                     rule: None,
                     was: Was::Sending,
+                    seen: postroad_store::Seen::default(),
                 }
             });
             let batch = WriteBatch { settlements: settlements.collect(), intents: Vec::new() };
