@@ -4,7 +4,7 @@
 //! its standard input ends, so none outlives the run, however that ends.
 
 use crate::stopwatch::{Stopwatch, cpu_seconds, resident_mb};
-use crate::{bare, database, import, render, sending, sink};
+use crate::{bare, bounces, database, import, render, sending, sink};
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -26,6 +26,8 @@ pub enum Job {
     Import(import::Import),
     /// Messages of one thread.
     Render(render::Render),
+    /// Bounces read.
+    Bounces(bounces::Bounces),
 }
 
 /// What a job measured.
@@ -93,6 +95,7 @@ pub fn serve(job: &str) -> Result<()> {
         Job::Sending(job) => sending::run(&job)?,
         Job::Import(job) => import::run(&job)?,
         Job::Render(job) => render::run(&job)?,
+        Job::Bounces(job) => bounces::run(&job)?,
     };
     let mut out = std::io::stdout().lock();
     serde_json::to_writer(&mut out, &figures)?;

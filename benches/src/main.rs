@@ -6,6 +6,7 @@
 
 mod bare;
 mod bench;
+mod bounces;
 mod contest;
 mod database;
 mod import;
@@ -43,6 +44,7 @@ fn main() -> Result<()> {
             What::Peers => peers::bench(&ring)?,
             What::Import => vec![import::bench(&options)?],
             What::Render => vec![render::bench(&options, keys.path())?],
+            What::Bounces => vec![bounces::bench(&options)?],
             What::Memory => vec![bench::memory(&ring)?],
         };
         for table in made {

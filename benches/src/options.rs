@@ -12,6 +12,7 @@ cargo xtask bench [WHAT...] [options]
   peers      nodemailer's pool, lettre's pool, Python's smtplib, the same message
   import     1,000,000 rows into SQLite and PostgreSQL
   render     messages that one core makes
+  bounces    bounces that one core reads
   memory     resident memory while 1,000,000 are sent
 
 Without WHAT: all of them.
@@ -35,17 +36,20 @@ pub enum What {
     Import,
     /// Messages of one core.
     Render,
+    /// Bounces read.
+    Bounces,
     /// Memory.
     Memory,
 }
 
 impl What {
-    const NAMES: [(&'static str, Self); 6] = [
+    const NAMES: [(&'static str, Self); 7] = [
         ("ceiling", Self::Ceiling),
         ("campaign", Self::Campaign),
         ("peers", Self::Peers),
         ("import", Self::Import),
         ("render", Self::Render),
+        ("bounces", Self::Bounces),
         ("memory", Self::Memory),
     ];
 }

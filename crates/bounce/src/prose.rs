@@ -244,14 +244,15 @@ impl<'t> Reader<'t> {
                 self.push(i, address, String::new(), Shape::Mention);
                 continue;
             }
-            let failing =
-                fails(line) || self.is_announced(i) || phrases().bounce_texts.is_in(&normal(line));
-            let shape = if failing && (labels_recipient(&lower) || fails(line)) {
-                Shape::Sentence
-            } else {
-                Shape::Mention
-            };
+            let labelled = labels_recipient(&lower);
             let reason = self.reason_below(i, line);
+            let failing = fails(line)
+                || self.is_announced(i)
+                || phrases().bounce_texts.is_in(&normal(line))
+                // `Address: a` with `Error: 550 no` below it.
+                || (labelled && line.starts_with(|c: char| c.is_alphabetic()) && fails(&reason));
+            let shape =
+                if failing && (labelled || fails(line)) { Shape::Sentence } else { Shape::Mention };
             self.push(i, address, reason, shape);
         }
     }
