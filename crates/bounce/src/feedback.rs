@@ -45,12 +45,15 @@ fn report_fields(mail: &Mail<'_>) -> Option<Fields> {
         return Some(parsed(&whole));
     }
     let declared = mail.report_type.contains("feedback");
+    // A text that only quotes a report is talk about one: a real one brings the message along.
+    let returned = mail.parts(Kind::Returned).next().is_some();
     mail.parts(Kind::Text).find_map(|part| {
         let at = part.text.find("Feedback-Type:")?;
         let line_start = at == 0 || part.text[..at].ends_with('\n');
         let fields = parsed(&part.text[at..]);
         let others = fields.has("user-agent") || fields.has("version");
-        (line_start && has_type(&fields) && (declared || (others && at < 4_000))).then_some(fields)
+        (line_start && has_type(&fields) && (declared || (others && returned && at < 4_000)))
+            .then_some(fields)
     })
 }
 
@@ -137,7 +140,8 @@ fn is_redacted(address: &str) -> bool {
 
 /// Microsoft's Junk Mail Reporting Program sends the message itself, with the recipient in a header of its own.
 fn junk_report(mail: &Mail<'_>, returned: &Fields) -> Option<String> {
-    if let Some(value) = returned.get("x-hmxmroriginalrecipient") {
+    let bounced = mail.parts(Kind::Status).next().is_some();
+    if let Some(value) = returned.get("x-hmxmroriginalrecipient").filter(|_| !bounced) {
         return address::of_field(value);
     }
     let from = mail.fields.get("from").and_then(address::of_field).unwrap_or_default();

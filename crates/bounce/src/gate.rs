@@ -57,6 +57,11 @@ pub(crate) fn weigh(mail: &Mail<'_>, has_status: bool, text: &str, returned: boo
     add(returned || mail.parts(Kind::Returned).next().is_some(), 2, false);
     add(subject_fits && text_fits && mail.parts(Kind::Returned).next().is_some(), 1, !answer);
     add(mail.fields.get("auto-submitted").is_some_and(|v| !v.starts_with("no")), 1, false);
+    // A server's mail that only mentions failures: digests of a quarantine, notes of a postmaster.
+    let failed = mail.fields.has("x-failed-recipients");
+    let bare = !subject_fits && !has_status && !status_part && !failed && !returned;
+    let bare = bare && mail.parts(Kind::Returned).next().is_none() && !has_null_path(mail);
+    add(bare, -2, false);
     let listed = ["list-unsubscribe", "list-post"].iter().any(|n| mail.fields.has(n));
     add(answer && !daemon, -4, false);
     add(listed && !daemon && !status_part, -4, false);
