@@ -9,8 +9,8 @@ use anyhow::Result;
 use postroad_model::limit::Keeper;
 use postroad_model::relay::Relay;
 use postroad_model::time::parse_duration;
-use postroad_model::{RelayId, Timestamp};
-use postroad_store::LanePause;
+use postroad_model::{MailboxProvider, RelayId, Timestamp};
+use postroad_store::{Brake, LanePause};
 use serde::Serialize;
 use serde_json::json;
 
@@ -26,8 +26,14 @@ pub async fn run(app: &App, command: &RelayCommand) -> Result<Exit> {
         RelayCommand::Resume(args) => {
             let id = id(&opened, &registry, &args.name)?;
             opened.store.resume_lane(id).await?;
-            app.output.show(&json!({ "relay": args.name, "paused": false }), |_| {
-                format!("relay {} may send", args.name)
+            let lifted = opened.store.clear_brakes(id).await?;
+            let shown = json!({ "relay": args.name, "paused": false, "brakes_lifted": lifted });
+            app.output.show(&shown, |_| match lifted {
+                0 => format!("relay {} may send", args.name),
+                n => format!(
+                    "relay {} may send; {n} brakes for mailbox providers are lifted",
+                    args.name
+                ),
             })?;
         }
         RelayCommand::Test(_) => {}
@@ -100,6 +106,16 @@ struct Line {
     served: bool,
     paused_until: Option<String>,
     pause_reason: Option<String>,
+    brakes: Vec<BrakeLine>,
+}
+
+/// The relay rests for one mailbox provider, or for all of them.
+#[derive(Debug, Serialize)]
+struct BrakeLine {
+    provider: Option<MailboxProvider>,
+    until: String,
+    reason: String,
+    by: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -115,6 +131,7 @@ struct LimitLine {
 async fn list(app: &App, opened: &Opened, registry: &Registry) -> Result<()> {
     let now = app.now();
     let lanes = opened.store.lanes().await?;
+    let brakes = opened.store.brakes(now).await?;
     let mut lines = Vec::new();
     for relay in &opened.config.relays {
         let lane = lanes.iter().find(|l| registry.relays.get(&relay.name) == Some(&l.relay));
@@ -132,9 +149,24 @@ async fn list(app: &App, opened: &Opened, registry: &Registry) -> Result<()> {
             served: lane.is_some_and(|l| l.lease_until > now),
             paused_until: pause.map(|p| end(p.until).unwrap_or_else(|| "resumed".into())),
             pause_reason: pause.map(|p| p.reason.clone()),
+            brakes: (brakes.iter())
+                .filter(|b| {
+                    b.relay.is_some() && b.relay == registry.relays.get(&relay.name).copied()
+                })
+                .map(brake_line)
+                .collect(),
         });
     }
     app.output.show(&lines, |lines| table(lines).to_string())
+}
+
+fn brake_line(brake: &Brake) -> BrakeLine {
+    BrakeLine {
+        provider: brake.provider,
+        until: end(brake.until).unwrap_or_else(|| "resumed".into()),
+        reason: brake.reason.clone(),
+        by: brake.by.clone(),
+    }
 }
 
 async fn limits(opened: &Opened, relay: &Relay, now: Timestamp) -> Result<Vec<LimitLine>> {
@@ -172,11 +204,15 @@ fn table(lines: &[Line]) -> Table {
                 None => format!("{} in {}", l.limit, l.window),
             })
             .collect();
-        let state = match (&line.paused_until, &line.pause_reason, line.served) {
+        let mut state = match (&line.paused_until, &line.pause_reason, line.served) {
             (Some(until), Some(reason), _) => format!("paused until {until}: {reason}"),
             (_, _, true) => "served".into(),
             (_, _, false) => "free".into(),
         };
+        for brake in &line.brakes {
+            let provider = brake.provider.map_or("all providers", MailboxProvider::as_str);
+            state += &format!("; not to {provider} until {}: {}", brake.until, brake.reason);
+        }
         table.row([
             line.relay.clone(),
             line.profile.clone(),
