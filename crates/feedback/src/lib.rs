@@ -23,7 +23,7 @@ pub use incoming::{Incoming, MAX_MAIL, Permanence, ProviderEvent, ProviderWhat, 
 pub use sweep::Swept;
 pub use taken::{Done, Outcome, Taken};
 
-use correlate::{Signs, Trace, by_token};
+use correlate::{Found, Signs, Trace, by_token};
 use postroad_metrics::Metrics;
 use postroad_model::delivery::Role;
 use postroad_model::feedback::{Act, BouncePolicy, Evidence};
@@ -88,9 +88,15 @@ impl Feedback {
     /// The database's.
     pub async fn sent_copy(&self, reference: &str, now: Timestamp) -> Result<bool> {
         let signs = Signs { message_ids: vec![reference], ..Signs::default() };
-        let Trace::Found(found) = by_token(&self.store, &[], &signs, now).await? else {
-            return Ok(false);
-        };
+        match by_token(&self.store, &[], &signs, now).await? {
+            Trace::Found(found) => self.sign_of_life(&found, now).await,
+            Trace::Forged | Trace::Nothing => Ok(false),
+        }
+    }
+
+    /// Ordinary mail that names one of our messages (the copy in a Sent folder, a person's answer) proves that a relay
+    /// took it. The mail itself stays ordinary.
+    async fn sign_of_life(&self, found: &Found, now: Timestamp) -> Result<bool> {
         if found.row.state.after_evidence(Evidence::Taken).is_none() {
             return Ok(false);
         }
@@ -102,10 +108,11 @@ impl Feedback {
             verdict: None,
             strength: found.strength,
             said: (None, None, None),
-            data: r#"{"source":"sent folder"}"#.into(),
+            data: serde_json::json!({ "source": "a copy or an answer", "found_by": found.how })
+                .to_string(),
             suppress: None,
             full: None,
-            row: found.row,
+            row: found.row.clone(),
         };
         let recorded = self.store.record_feedback(&new, now).await?;
         Ok(matches!(recorded, Recorded::Fresh { moved: Some(_), .. }))

@@ -57,6 +57,9 @@ impl Feedback {
         }
         let signs = Signs::of(envelope_to, &reading.references);
         let trace = by_token(&self.store, &self.settings.bounce_domains, &signs, now).await?;
+        if let (Trace::Found(found), true) = (&trace, reading.reports.is_empty()) {
+            self.sign_of_life(found, now).await?;
+        }
         let mut taken = Taken::default();
         let mut undecided =
             reading.reports.is_empty() && reading.findings.contains(&Finding::NoRecipient);

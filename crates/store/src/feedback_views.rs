@@ -15,6 +15,7 @@ sql! {
     both FEEDBACK_TALLIES = "feedback_tallies";
     both FEEDBACK_SENT = "feedback_sent";
     both FEEDBACK_EVENTS = "feedback_events";
+    both FEEDBACK_EVENTS_OF = "feedback_events_of";
     each FEEDBACK_REFUSALS = "feedback_refusals";
     both BRAKES_BASELINE = "brakes_baseline";
     both FEEDBACK_HAS_STRIKES = "feedback_has_strikes";
@@ -261,17 +262,18 @@ impl Store {
         before: i64,
         limit: i64,
     ) -> Result<Vec<BounceEvent>> {
-        let hash = filter.address.map_or(0, |a| self.keys.address_hash(a));
+        let hash = filter.address.map(|a| self.keys.address_hash(a));
+        let statement = if hash.is_some() { FEEDBACK_EVENTS_OF } else { FEEDBACK_EVENTS };
         read!(self, |c, e| {
-            sqlx::query_as(FEEDBACK_EVENTS.of(e))
+            let mut query = sqlx::query_as(statement.of(e))
                 .bind(filter.campaign.map_or(0, |id| id.0))
-                .bind(hash)
                 .bind(before)
                 .bind(filter.kind.map_or("", BounceKind::as_str))
-                .bind(limit)
-                .fetch_all(&mut *c)
-                .await
-                .named(&FEEDBACK_EVENTS)
+                .bind(limit);
+            if let Some(hash) = hash {
+                query = query.bind(hash);
+            }
+            query.fetch_all(&mut *c).await.named(&statement)
         })
     }
 

@@ -5,7 +5,9 @@ use crate::world::{Sent, World};
 use postroad_feedback::{Done, Permanence, ProviderWhat};
 use postroad_model::MailboxProvider;
 use postroad_model::campaign::{CampaignAct, CampaignState, HoldReason};
+use postroad_model::feedback::{Act, Threshold};
 use postroad_model::suppression::SuppressionReason;
+use postroad_model::verdict::Reason;
 use postroad_store::Settled;
 
 fn people(n: usize, domain: &str) -> Vec<String> {
@@ -108,5 +110,51 @@ on_both_engines! {
             world.advance_hours(24);
         }
         assert_eq!(world.suppressed(AN).await, Some(SuppressionReason::RepeatedBounces));
+    }
+
+    async fn a_relay_without_a_name_rests_as_a_whole(world) {
+        let mut all = people(2, "yahoo.com");
+        all.extend(people(2, "example.org"));
+        let sent = running(&mut world, "one", &all).await;
+        for (n, who) in all.iter().enumerate() {
+            let words = "550 5.7.25 Client host rejected: cannot find your reverse hostname, [192.0.2.1]";
+            assert_eq!(world.told(&sent, who, bounce(words)).await, Done::Recorded);
+            let pause = world.store.lanes().await.unwrap()[0].pause.clone();
+            assert_eq!(pause.is_some(), n >= 2, "after {n}: {pause:?}");
+            assert_eq!(world.suppressed(who).await, None);
+        }
+        let pause = world.store.lanes().await.unwrap()[0].pause.clone().unwrap();
+        assert!(pause.reason.starts_with("no_ptr 3 times since"), "{}", pause.reason);
+        assert_eq!(pause.until, world.now().plus_ms(3_600_000));
+    }
+
+    async fn a_domain_that_fails_authentication_stops_with_all_its_campaigns(world) {
+        let within = std::time::Duration::from_secs(3_600);
+        world.with_policy(|policy| {
+            policy.acts.insert(Reason::AuthFail, Act::StopDomain(Threshold::after(2, within)));
+        });
+        let all = people(3, "example.org");
+        running(&mut world, "other", &all).await;
+        let sent = running(&mut world, "one", &all).await;
+        let words = "550 5.7.26 This message does not pass authentication checks (SPF and DKIM both do not pass)";
+        world.told(&sent, &all[0], bounce(words)).await;
+        assert!(state(&world, "one").await.runs());
+        world.told(&sent, &all[1], bounce(words)).await;
+        for name in ["one", "other"] {
+            let held = state(&world, name).await;
+            assert!(matches!(held, CampaignState::Held { .. }), "{name}: {held:?}");
+        }
+    }
+
+    async fn a_reason_with_nothing_to_do_is_recorded_only(world) {
+        world.with_policy(|policy| {
+            policy.acts.insert(Reason::BadMailbox, Act::Nothing);
+        });
+        world.people(&["an@example.vn"]).await;
+        let sent = world.send("one", &[]).await;
+        let gone = bounce("550 5.1.1 User unknown");
+        assert_eq!(world.told(&sent, "an@example.vn", gone).await, Done::Recorded);
+        assert_eq!(world.suppressed("an@example.vn").await, None);
+        assert_eq!(world.store.tallies(None).await.unwrap()[0].n, 1);
     }
 }

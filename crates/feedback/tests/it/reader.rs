@@ -60,6 +60,18 @@ on_both_engines! {
         assert_eq!(world.store.tallies(None).await.unwrap().len(), 1);
     }
 
+    async fn an_answer_and_a_sent_copy_settle_the_unknown_and_stay_ordinary_mail(world) {
+        world.people(&[AN, BINH]).await;
+        let unknown = |who| (who, Settled::Unknown, 250, "");
+        let sent = world.send("one", &[unknown(AN), unknown(BINH)]).await;
+        let answer = letter(&format!("news@news.example.com\r\nIn-Reply-To: <{}@news.example.com>", sent.reference(AN)), "Re: Hello");
+        assert_eq!(world.take(answer).await, Taken::default());
+        assert_eq!(world.state(sent.row(AN)).await, DeliveryState::Accepted);
+        let copy = letter(&format!("{BINH}\r\nX-Postroad-Ref: {}", sent.reference(BINH)), "Hello");
+        assert_eq!(world.take(copy).await, Taken::default());
+        assert_eq!(world.state(sent.row(BINH)).await, DeliveryState::Accepted);
+    }
+
     async fn mail_to_the_unsubscribe_address_unsubscribes_once(world) {
         world.people(&[AN]).await;
         let sent = world.send("one", &[]).await;

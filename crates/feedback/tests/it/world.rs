@@ -6,6 +6,7 @@ use postroad_feedback::{
 };
 use postroad_model::campaign::CampaignKind;
 use postroad_model::delivery::{DeliveryState, Leased};
+use postroad_model::feedback::BouncePolicy;
 use postroad_model::relay::Relay;
 use postroad_model::suppression::SuppressionReason;
 use postroad_model::token::DeliveryToken;
@@ -244,6 +245,20 @@ impl World {
     pub async fn suppressed(&self, address: &str) -> Option<SuppressionReason> {
         let all = self.store.suppressions_against(&builders::address(address)).await.unwrap();
         all.first().map(|s| s.reason)
+    }
+
+    /// The same feedback under another policy.
+    pub fn with_policy(&mut self, change: impl FnOnce(&mut BouncePolicy)) {
+        let mut policy = BouncePolicy::default();
+        change(&mut policy);
+        self.feedback = Feedback::new(
+            self.store.clone(),
+            Settings {
+                policy,
+                bounce_domains: vec![builders::domain(BOUNCES)],
+                ..Settings::default()
+            },
+        );
     }
 
     pub async fn sweep(&self) -> postroad_feedback::Swept {

@@ -1,7 +1,6 @@
--- feedback_events: what came back, the newest first; $1 a campaign (0: any), $2 an address (0: any), $3 before this event
+-- feedback_events: what came back, the newest first; of a campaign (0: any) and a kind ('': any), before an event
 SELECT v.id, v.at, v.kind, v.bounce, v.reason, k.name AS campaign, r.name AS relay, v.provider, d.address, v.data
 FROM events v LEFT JOIN campaigns k ON k.id = v.campaign_id LEFT JOIN relays r ON r.id = v.relay_id
     LEFT JOIN deliveries d ON d.bucket = v.bucket AND d.id = v.delivery_id
-WHERE v.id < $3 AND v.address_hash IS NOT NULL AND (v.campaign_id = $1 OR $1 = 0) AND (v.address_hash = $2 OR $2 = 0)
-    AND (v.bounce = $4 OR $4 = '')
-ORDER BY v.id DESC LIMIT $5
+WHERE v.id < $2 AND v.address_hash IS NOT NULL AND (v.campaign_id = $1 OR $1 = 0) AND (v.bounce = $3 OR $3 = '')
+ORDER BY v.id DESC LIMIT $4
