@@ -68,7 +68,7 @@ pub struct References {
     /// Addresses that this mail itself was sent to (`Delivered-To`, `X-Original-To`, `Envelope-To`, `To` and the
     /// like): return paths with a token are among them.
     pub addressed_to: Vec<String>,
-    /// `X-Postroad-Ref` found anywhere in returned headers or text.
+    /// `X-Postroad-Ref` found anywhere in returned headers or text, or in the mail's own header.
     pub returned_refs: Vec<String>,
     /// `Message-ID` of the returned message, then `In-Reply-To` and `References` of the mail; without brackets.
     pub message_ids: Vec<String>,

@@ -39,6 +39,10 @@ pub(crate) fn collect(mail: &Mail<'_>, returned: &Fields, envelope_ids: &[String
             }
         }
     }
+    // A copy of our own message, as a Sent folder has it.
+    for value in own.all("x-postroad-ref") {
+        push(&mut references.returned_refs, value);
+    }
     for part in &mail.parts {
         ours(&part.text, &mut references.returned_refs);
     }
