@@ -9,3 +9,4 @@ mod folder;
 mod people;
 mod serving;
 mod setup;
+mod ways;

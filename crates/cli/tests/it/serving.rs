@@ -6,14 +6,22 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
-fn serving(folder: &Folder) -> (Running, String) {
+pub fn serving(folder: &Folder) -> (Running, String) {
+    let (serve, admin, _) = serving_both(folder);
+    (serve, admin)
+}
+
+/// The admin listener's address, then the public one's.
+pub fn serving_both(folder: &Folder) -> (Running, String, String) {
     folder.edit("#admin_listen", "admin_listen = \"127.0.0.1:0\"\n#admin_listen");
     folder.edit("#public_listen", "public_listen = \"127.0.0.1:0\"\n#public_listen");
     let mut serve = folder.start("serve");
     let said = serve.stderr_until("postroad serves");
     let admin = said.rsplit("metrics on http://").next().unwrap();
     let admin = admin.split('/').next().unwrap().to_owned();
-    (serve, admin)
+    let public = said.rsplit("unsubscribes on http://").next().unwrap();
+    let public = public.split(',').next().unwrap().to_owned();
+    (serve, admin, public)
 }
 
 fn get(address: &str, path: &str) -> (u16, String) {
