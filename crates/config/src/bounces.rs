@@ -145,8 +145,9 @@ fn limits(table: &Section<'_>) -> Threshold {
     threshold
 }
 
-/// An act in words, for `config show`.
-pub(crate) fn words(act: &Act) -> String {
+/// An act in words, for `config show` and `bounce explain`.
+#[must_use]
+pub fn act_words(act: &Act) -> String {
     match act {
         Act::Nothing | Act::Unsubscribe => act.name().to_owned(),
         Act::Suppress(t) | Act::StopDomain(t) | Act::HoldCampaign(t) => {

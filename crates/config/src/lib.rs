@@ -24,6 +24,7 @@ mod show;
 mod show_ways;
 
 pub use account::EffectiveLimit;
+pub use bounces::act_words;
 pub use diff::{Changes, LimitChange};
 pub use hook::{BounceListener, Hook, HookKind, HookLogin, ListenerProtocol};
 pub use limits::LimitSource;

@@ -256,7 +256,11 @@ fn shown_bounces(policy: &BouncePolicy) -> ShownBounces {
     let brakes = &policy.brakes;
     ShownBounces {
         keep_raw: duration(policy.keep_raw),
-        acts: policy.acts.iter().map(|(r, act)| (r.as_str(), crate::bounces::words(act))).collect(),
+        acts: policy
+            .acts
+            .iter()
+            .map(|(r, act)| (r.as_str(), crate::bounces::act_words(act)))
+            .collect(),
         hold: ShownHold {
             complaints: percent(brakes.complaints),
             hard: percent(brakes.hard),

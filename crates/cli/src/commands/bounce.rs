@@ -158,7 +158,8 @@ fn told(r: &Report, policy: &BouncePolicy) -> String {
         text.push_str(&format!("  {}\n", printable(step)));
     }
     let act = policy.act(r.reason, r.kind);
-    text.push_str(&format!("what then   {} (by the defaults of [bounces])\n", act.name()));
+    let act = postroad_config::act_words(&act);
+    text.push_str(&format!("what then   {act} (by the defaults of [bounces])\n"));
     text
 }
 
