@@ -7,6 +7,8 @@
 //! nothing is fetched but from Amazon's notification hosts. It opens no listener and reads no clock.
 
 mod brevo;
+#[cfg(test)]
+mod fuzz;
 mod generic;
 mod json;
 mod mailgun;

@@ -4,9 +4,12 @@
 use crate::command::cargo;
 use anyhow::{Context, Result, bail};
 
-/// Name, package, test.
-const TARGETS: &[(&str, &str, &str)] =
-    &[("mails", "postroad-bounce", "fuzz::mails"), ("replies", "postroad-bounce", "fuzz::replies")];
+/// Name, package, which of its tests, test.
+const TARGETS: &[(&str, &str, &[&str], &str)] = &[
+    ("mails", "postroad-bounce", &["--test", "it"], "fuzz::mails"),
+    ("replies", "postroad-bounce", &["--test", "it"], "fuzz::replies"),
+    ("webhooks", "postroad-feedback", &["--lib"], "webhook::fuzz::webhooks"),
+];
 
 /// How long CI runs each.
 pub const CI_SECONDS: u32 = 20;
@@ -30,8 +33,9 @@ pub fn run(rest: &[String]) -> Result<()> {
         let names: Vec<&str> = TARGETS.iter().map(|(name, ..)| *name).collect();
         bail!("there is no fuzz target {:?}; there are {}", wanted.unwrap_or(""), names.join(", "));
     }
-    for (_, package, test) in targets {
-        let line = cargo(&["test", "-p", package, "--test", "it", "--", "--exact", test]);
+    for (_, package, tests, test) in targets {
+        let words = [&["test", "-p", package], *tests, &["--", "--exact", test]].concat();
+        let line = cargo(&words);
         line.env("POSTROAD_FUZZ_SECONDS", &seconds.to_string()).run()?;
     }
     Ok(())

@@ -9,4 +9,5 @@ mod folder;
 mod people;
 mod serving;
 mod setup;
+mod story;
 mod ways;

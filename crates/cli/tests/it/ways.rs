@@ -13,13 +13,20 @@ use std::time::{Duration, Instant};
 
 /// A campaign to three people over a Postfix that bounces mail to p1, and hands bounces over there.
 fn over_postfix(bounces_to: SocketAddr) -> Option<(Folder, Folder, Postfix, Running)> {
+    over_postfix_with(bounces_to, 3, &["p1@example.org=550 5.1.1 No such user"], "")
+}
+
+/// The same with what the world replies, and more of Postfix' configuration.
+pub fn over_postfix_with(
+    bounces_to: SocketAddr,
+    people: usize,
+    replies: &[&str],
+    main_cf: &str,
+) -> Option<(Folder, Folder, Postfix, Running)> {
     let sinks = Folder::empty();
-    let (sink, port) = sinks.sink_words(&[
-        "--record",
-        "a.jsonl",
-        "--reply",
-        "p1@example.org=550 5.1.1 No such user",
-    ]);
+    let replies = replies.iter().flat_map(|reply| ["--reply", *reply]);
+    let words: Vec<&str> = ["--record", "a.jsonl"].into_iter().chain(replies).collect();
+    let (sink, port) = sinks.sink_words(&words);
     let route = |domain: &str, transport: &str, to: SocketAddr| Route {
         domain: domain.into(),
         transport: transport.into(),
@@ -27,9 +34,9 @@ fn over_postfix(bounces_to: SocketAddr) -> Option<(Folder, Folder, Postfix, Runn
     };
     let world = SocketAddr::from(([127, 0, 0, 1], port));
     let routes = [route("b.example.com", "lmtp", bounces_to), route("*", "smtp", world)];
-    let postfix = postfix::spawn(&routes, "")?;
+    let postfix = postfix::spawn(&routes, main_cf)?;
     let at = postfix.address();
-    let folder = folder_with(3, &[("postfix", at.port(), "\"none\"")]);
+    let folder = folder_with(people, &[("postfix", at.port(), "\"none\"")]);
     folder.edit(
         &format!("host = \"127.0.0.1\"\nport = {}", at.port()),
         &format!("host = \"{}\"\nport = {}", at.ip(), at.port()),
@@ -64,13 +71,13 @@ fn bounced(folder: &Folder, count: i64) {
     }
 }
 
-fn ends(serve: Running) {
+pub fn ends(serve: Running) {
     serve.signal(Signal::TERM);
     let ended = serve.output();
     assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));
 }
 
-fn mailbox(folder: &Folder, dovecot: &Dovecot, name: &str, at: SocketAddr, more: &str) {
+pub fn mailbox(folder: &Folder, dovecot: &Dovecot, name: &str, at: SocketAddr, more: &str) {
     folder.write("secrets/ca.pem", dovecot.authority_pem());
     folder.write("secrets/mailbox", PASSWORD);
     add(
