@@ -70,6 +70,20 @@ pub(crate) fn weigh(mail: &Mail<'_>, has_status: bool, text: &str, returned: boo
     signs
 }
 
+/// Whether a receipt says that a filter refused the mail: RFC 5429 section 2.2 has `reject` answer so.
+pub(crate) fn is_refusal(mail: &Mail<'_>, text: &str) -> bool {
+    let submitted = mail.fields.get("auto-submitted").unwrap_or_default().to_ascii_lowercase();
+    let deleted = |part: &str| {
+        part.lines().map(str::to_ascii_lowercase).any(|l| {
+            let value = l.strip_prefix("disposition").unwrap_or_default();
+            value.contains("automatic")
+                && ["deleted", "denied", "failed"].iter().any(|w| value.contains(w))
+        })
+    };
+    mail.parts(Kind::Disposition).any(|p| deleted(&p.text))
+        && (submitted.contains("rejected") || normal(text).contains("automatically rejected"))
+}
+
 fn floor(text: &str, at: usize) -> usize {
     (0..=at.min(text.len())).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0)
 }

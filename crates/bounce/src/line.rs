@@ -1,9 +1,16 @@
-//! One line of a report: the address at its front, and what the words before an address say about it.
+//! Lines of a report: the address at its front, and what the words before an address say about it.
 //!
 //! `prose` asks it for each line. It knows the dresses in which servers put addresses (brackets, quotes, bullets, repeats,
-//! `expanded from`) and the labels of senders and recipients. What always holds: it looks at one line and remembers nothing.
+//! `expanded from`) and the labels of senders and recipients. It also joins a
+//! quoted reply with the lines that go on with it. What always holds: it remembers nothing between calls.
 
 use crate::address;
+use crate::codes;
+use crate::dsn::truncate;
+use crate::reading::MAX_DIAGNOSTIC;
+
+/// Most lines of one reason.
+pub(crate) const MAX_REASON: usize = 30;
 
 /// An address at the front of a line.
 pub(crate) struct Front<'l> {
@@ -141,7 +148,15 @@ pub(crate) fn of_sender(before: &str) -> bool {
 
 /// The words before an address say that it is a recipient's.
 pub(crate) fn labels_recipient(before: &str) -> bool {
-    const ENDS: [&str; 26] = [
+    const ENDS: [&str; 34] = [
+        "till",
+        "til",
+        "naar",
+        "aan",
+        "chez",
+        "do",
+        "на",
+        "адрес",
         "to",
         "to:",
         "for",
@@ -177,4 +192,36 @@ pub(crate) fn labels_recipient(before: &str) -> bool {
                 rest.is_empty() || rest.ends_with(|c: char| !c.is_alphanumeric())
             })
         })
+}
+
+/// The first line with a reply code and a text after it, joined with the lines that go on with it.
+pub(crate) fn reply_line(lines: &[&str]) -> String {
+    let quotes = |line: &str| {
+        let line = line.trim();
+        let found = codes::of(line);
+        found.code.is_some() || found.status.is_some()
+    };
+    let Some(start) = lines.iter().position(|l| quotes(l)) else { return String::new() };
+    // The line before may say at which command it was.
+    let first = start.saturating_sub(usize::from(
+        start > 0
+            && (lines[start - 1].trim_end().ends_with(':') || lines[start - 1].contains(">>> ")),
+    ));
+    let mut reply = String::new();
+    for line in lines[first..].iter().take(MAX_REASON) {
+        let line = line.trim();
+        if line.is_empty() || (line.starts_with("---") && !reply.is_empty()) {
+            break;
+        }
+        push_line(&mut reply, line);
+    }
+    truncate(&mut reply, MAX_DIAGNOSTIC);
+    reply
+}
+
+pub(crate) fn push_line(text: &mut String, line: &str) {
+    if !text.is_empty() {
+        text.push(' ');
+    }
+    text.push_str(line.trim_start_matches("<<< "));
 }

@@ -20,6 +20,8 @@ pub(crate) const MAX_BYTES: usize = 2 << 20;
 pub(crate) const MAX_PARTS: usize = 100;
 /// Deepest nesting of multiparts that is read.
 pub(crate) const MAX_DEPTH: usize = 12;
+/// Largest file that is looked at for a delivery status.
+const MAX_STATUS_FILE: usize = 16 << 10;
 /// Most bytes that are decoded of one part.
 const MAX_TEXT: usize = 256 << 10;
 
@@ -36,6 +38,8 @@ pub(crate) enum Kind {
     Returned,
     /// `message/disposition-notification`: a read receipt.
     Disposition,
+    /// A file with the fields of a delivery status in it.
+    Data,
 }
 
 /// A leaf of the mail.
@@ -138,6 +142,10 @@ impl<'m> Mail<'m> {
         }
         if let Some(kind) = kind_of(content_type, header) {
             self.leaf(kind, header, content_type, body);
+        } else if content_type.main.starts_with("application/")
+            && is_status(&self.transfer_decoded(header, &body[..body.len().min(MAX_STATUS_FILE)]))
+        {
+            self.leaf(Kind::Data, header, content_type, body);
         }
     }
 
@@ -204,6 +212,14 @@ fn kind_of(content_type: &ContentType, header: &Fields) -> Option<Kind> {
         let is_mail = [name, disposition].iter().any(|n| n.trim_end_matches('"').ends_with(".eml"));
         (is_mail || main.starts_with("message/")).then_some(Kind::Returned)
     }
+}
+
+/// Whether a file begins as a delivery status does (RFC 3464 section 2.2).
+fn is_status(bytes: &[u8]) -> bool {
+    let bytes = bytes.trim_ascii_start();
+    let begins =
+        |name: &[u8]| bytes.get(..name.len()).is_some_and(|b| b.eq_ignore_ascii_case(name));
+    begins(b"reporting-mta") || begins(b"final-recipient") || begins(b"original-envelope-id")
 }
 
 /// Whether a body that claims to be text has the type of a delivery status in it.

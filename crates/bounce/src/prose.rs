@@ -10,7 +10,10 @@
 use crate::address::{self, Found};
 use crate::codes;
 use crate::dsn::truncate;
-use crate::line::{Front, front, is_about_us, labels_recipient, of_sender, says_nothing};
+use crate::line::{
+    Front, MAX_REASON, front, is_about_us, labels_recipient, of_sender, push_line, reply_line,
+    says_nothing,
+};
 use crate::phrases::phrases;
 use crate::reading::MAX_DIAGNOSTIC;
 use crate::returned;
@@ -20,8 +23,6 @@ use crate::words::{self, normal};
 const MAX_LINES: usize = 3_000;
 /// Most recipients that are found in prose.
 pub(crate) const MAX_HITS: usize = 1_000;
-/// Most lines of one reason.
-const MAX_REASON: usize = 30;
 /// How far below its announcement a list of addresses reaches.
 const ANNOUNCED: usize = 60;
 
@@ -49,6 +50,8 @@ pub(crate) enum Shape {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Prose {
     pub hits: Vec<Hit>,
+    /// The only address in it that is nobody's own, where no shape tells a recipient.
+    pub lone: Option<Hit>,
     /// The report's own words, up to the returned message.
     pub text: String,
     /// The returned message, where it stands in the same text.
@@ -70,42 +73,11 @@ pub(crate) fn read(text: &str, own: &[String]) -> Prose {
     };
     let mut reader = Reader { lines: &lines[..end], own, ..Reader::default() };
     reader.run();
+    prose.lone = reader.lone();
     prose.hits = reader.best();
     prose.reply = reply_line(&lines[..end]);
     prose.delayed = phrases().delay_texts.is_in(&normal(&prose.text));
     prose
-}
-
-/// The first line with a reply code and a text after it, joined with the lines that go on with it.
-fn reply_line(lines: &[&str]) -> String {
-    let quotes = |line: &str| {
-        let line = line.trim();
-        let found = codes::of(line);
-        found.code.is_some() || found.status.is_some()
-    };
-    let Some(start) = lines.iter().position(|l| quotes(l)) else { return String::new() };
-    // The line before may say at which command it was.
-    let first = start.saturating_sub(usize::from(
-        start > 0
-            && (lines[start - 1].trim_end().ends_with(':') || lines[start - 1].contains(">>> ")),
-    ));
-    let mut reply = String::new();
-    for line in lines[first..].iter().take(MAX_REASON) {
-        let line = line.trim();
-        if line.is_empty() || (line.starts_with("---") && !reply.is_empty()) {
-            break;
-        }
-        push_line(&mut reply, line);
-    }
-    truncate(&mut reply, MAX_DIAGNOSTIC);
-    reply
-}
-
-fn push_line(text: &mut String, line: &str) {
-    if !text.is_empty() {
-        text.push(' ');
-    }
-    text.push_str(line.trim_start_matches("<<< "));
 }
 
 #[derive(Default)]
@@ -128,7 +100,7 @@ impl<'t> Reader<'t> {
                 return;
             }
             let line = self.lines[i].trim();
-            if line.is_empty() {
+            if line.is_empty() || self.goes_on(i) {
                 continue;
             }
             if self.transcript(i, line) || is_about_us(line) {
@@ -146,6 +118,21 @@ impl<'t> Reader<'t> {
             }
         }
         self.share_reasons();
+    }
+
+    /// Postfix folds `<a>: host x said: 550 no` with blanks in front, also before an address.
+    fn goes_on(&self, i: usize) -> bool {
+        let indented = |l: &str| l.starts_with([' ', '\t']) && !l.trim().is_empty();
+        let before = self.lines[..=i].iter().rev().take(MAX_REASON);
+        let folds = before.take_while(|l| indented(l)).count();
+        let first = i.checked_sub(folds).filter(|_| folds > 0).map(|at| self.lines[at]);
+        first.is_some_and(|l| {
+            let said = l.split_once('>').map_or("", |(_, said)| said);
+            l.starts_with('<')
+                && l.contains('@')
+                && said.trim_start().starts_with([':', '('])
+                && said.trim() != ":"
+        })
     }
 
     fn is_announced(&self, i: usize) -> bool {
@@ -265,7 +252,7 @@ impl<'t> Reader<'t> {
     fn reason_below(&self, i: usize, first: &str) -> String {
         let mut reason = first.to_owned();
         let mut blanks = 0;
-        for line in self.lines[i + 1..].iter().take(MAX_REASON) {
+        for (at, line) in self.lines.iter().enumerate().skip(i + 1).take(MAX_REASON) {
             let line = line.trim();
             let starved = reason.len() < 12 || (reason.ends_with(':') && reason.len() < 80);
             if line.is_empty() {
@@ -281,7 +268,7 @@ impl<'t> Reader<'t> {
             if rule {
                 break;
             }
-            if front(line).is_some() || reason.len() > MAX_DIAGNOSTIC {
+            if reason.len() > MAX_DIAGNOSTIC || (front(line).is_some() && !self.goes_on(at)) {
                 break;
             }
             push_line(&mut reason, line);
@@ -316,6 +303,18 @@ impl<'t> Reader<'t> {
                 hit.reason = said.unwrap_or_default().to_owned();
             }
         }
+    }
+
+    /// The one address that sentences mention and that is neither ours nor a server's.
+    fn lone(&self) -> Option<Hit> {
+        let mut others = self.hits.iter().map(|(_, h)| h).filter(|h| {
+            h.shape == Shape::Mention
+                && !h.reason.is_empty()
+                && !self.is_own(&h.address)
+                && !address::is_role(&h.address)
+        });
+        let first = others.next()?;
+        others.all(|h| h.address.eq_ignore_ascii_case(&first.address)).then(|| first.clone())
     }
 
     /// The hits of the strongest shape, one for each address.

@@ -113,7 +113,12 @@ impl Material {
         }
         let prose = prose::read(&text, &own);
         let mut status = Status::default();
-        for part in mail.parts(Kind::Status) {
+        let mut kind =
+            if mail.parts(Kind::Status).next().is_some() { Kind::Status } else { Kind::Data };
+        if gate::is_refusal(mail, &text) {
+            kind = Kind::Disposition;
+        }
+        for part in mail.parts(kind) {
             let more = dsn::parse(&part.text);
             status.recipients.extend(more.recipients);
             status.reporting_mta = status.reporting_mta.or(more.reporting_mta);
@@ -123,7 +128,7 @@ impl Material {
             status.cut |= more.cut;
             status.any |= more.any;
         }
-        let mut inlined = false;
+        let mut inlined = kind == Kind::Data && !status.recipients.is_empty();
         if status.recipients.is_empty() {
             // Also in what follows a marker: some put the fields after the prose that announces the message.
             if let Some(found) = dsn::parse_inlined(&text) {
@@ -218,6 +223,7 @@ fn bounce(mail: &Mail<'_>, material: &Material, findings: &mut Vec<Finding>) -> 
     let subject = mail.fields.decoded("subject").unwrap_or_default();
     let fates = recipients::find(&sources, &subject, findings);
     let mut reports = Vec::with_capacity(fates.len());
+    let alone = fates.len() == 1;
     for fate in fates {
         let evidence = Evidence {
             recipient: fate.recipient.as_deref(),
@@ -228,6 +234,7 @@ fn bounce(mail: &Mail<'_>, material: &Material, findings: &mut Vec<Finding>) -> 
             remote_mta: fate.remote_mta.as_deref(),
             category: fate.category.as_deref(),
             human: &material.prose.text,
+            alone,
             subject: &subject,
         };
         let concluded = understand::conclude(&evidence);

@@ -154,6 +154,11 @@ fn named_elsewhere(sources: &Sources<'_>, findings: &mut Vec<Finding>) -> Vec<Fa
         findings.push(Finding::RecipientFromReturned);
         add(&mut fates, make(address, Vec::new(), "the recipient is that of the returned message"));
     }
+    if let Some(hit) = sources.prose.lone.as_ref().filter(|_| fates.is_empty()) {
+        let mut fate = make(hit.address.clone(), Vec::new(), "it is the only address in the text");
+        fate.diagnostic.clone_from(&hit.reason);
+        fates.push(fate);
+    }
     if fates.is_empty() {
         findings.push(Finding::NoRecipient);
         fates.push(Fate { steps: vec!["no recipient is named".to_owned()], ..Fate::default() });

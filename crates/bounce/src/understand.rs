@@ -32,6 +32,8 @@ pub(crate) struct Evidence<'e> {
     pub category: Option<&'e str>,
     /// What the report says to people.
     pub human: &'e str,
+    /// It says so of this recipient only.
+    pub alone: bool,
     /// Subject of the report.
     pub subject: &'e str,
 }
@@ -108,7 +110,8 @@ impl Told {
             (_, Some(field)) => Some(field),
             (text, None) => text,
         };
-        let phase = codes::command(evidence.diagnostic).or_else(|| codes::command(evidence.human));
+        let phase = codes::command(evidence.diagnostic)
+            .or_else(|| codes::command(evidence.human).filter(|_| evidence.alone));
         Self { codes, status, phase }
     }
 
@@ -189,7 +192,10 @@ fn meaning_of(evidence: &Evidence<'_>, told: &Told) -> Meaning {
     if let Some(meaning) = by_reply.as_ref().filter(|m| m.confidence > Confidence::Low) {
         return meaning.clone();
     }
-    let by_people = by_people(&facts, &human, evidence.subject);
+    // What a report says of several people is not known to be about this one, whose own words say something else.
+    let about_all = evidence.alone || words.trim().is_empty();
+    let by_people = by_people(&facts, &human, evidence.subject)
+        .filter(|m| about_all || m.kind != BounceKind::Hard);
     by_words.or(by_people).or(by_reply).unwrap_or_else(|| Meaning {
         rule: "nothing-said".to_owned(),
         reason: Reason::Unknown,

@@ -79,6 +79,11 @@ fn feedback_reports_and_automatic_answers_are_read() {
 }
 
 #[test]
+fn mails_of_many_servers_and_languages_are_read() {
+    check(include_str!("../mails/blind.txt"));
+}
+
+#[test]
 fn ordinary_mail_yields_nothing() {
     check(include_str!("../mails/ordinary.txt"));
 }
