@@ -70,9 +70,23 @@ pub fn spawn(routes: &[Route], more: &str) -> Option<Postfix> {
     let mut command = Command::new(programs.join("master"));
     command.arg("-c").arg(&conf).arg("-d").current_dir(folder.path());
     let daemon = Daemon::spawn_as(&command, None);
+    end_with_this_process(daemon.id());
     let mut postfix = Postfix { daemon, folder, address };
     postfix.daemon.wait_until(|| greets(address));
     Some(postfix)
+}
+
+/// `master` changes its user while it starts, and the kernel then forgets to end it with us: a shell looks after both.
+fn end_with_this_process(master: u32) {
+    let watch =
+        "while kill -0 $1 && kill -0 $2; do sleep 1; done 2>/dev/null; kill -9 $2 2>/dev/null";
+    let ids = [std::process::id(), master].map(|id| id.to_string());
+    let quiet = std::process::Stdio::null;
+    let mut shell = Command::new("sh");
+    shell.args(["-c", watch, "watch", &ids[0], &ids[1]]);
+    shell.stdin(quiet()).stdout(quiet()).stderr(quiet());
+    let mut shell = shell.spawn().expect("every system has a shell");
+    std::thread::spawn(move || shell.wait());
 }
 
 impl Postfix {
