@@ -8,6 +8,8 @@ use anyhow::{Context, Result, bail};
 const TARGETS: &[(&str, &str, &[&str], &str)] = &[
     ("mails", "postroad-bounce", &["--test", "it"], "fuzz::mails"),
     ("replies", "postroad-bounce", &["--test", "it"], "fuzz::replies"),
+    ("pop3", "postroad-mailbox", &["--test", "it"], "fuzz::pop3"),
+    ("imap", "postroad-mailbox", &["--test", "it"], "fuzz::imap"),
     ("webhooks", "postroad-feedback", &["--lib"], "webhook::fuzz::webhooks"),
 ];
 

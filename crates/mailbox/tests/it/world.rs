@@ -64,6 +64,11 @@ pub async fn scripted(answers: Vec<Vec<u8>>) -> Access {
         // Silent from here on, but there.
         let _ = lines.read_to_end(&mut Vec::new()).await;
     });
+    clear_text(at)
+}
+
+/// An access without TLS to a server of the tests.
+pub fn clear_text(at: SocketAddr) -> Access {
     let within = Duration::from_millis(600);
     Access {
         endpoint: Endpoint { host: at.ip().to_string(), port: at.port(), tls: TlsMode::None },
