@@ -22,7 +22,7 @@ async fn said<T>(listener: &TcpListener, text: &[u8], talk: impl Future<Output =
 }
 
 /// The first text of a corpus is a session that comes to a message, so that its mutations come far too.
-fn target(corpus: &[&str], words: &[&str], talk: impl AsyncFn(&Access) -> Option<Message>) {
+fn target(corpus: &[&str], words: &[&str], talk: &impl AsyncFn(&Access) -> Option<Message>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
     let access = clear_text(listener.local_addr().unwrap());
@@ -47,7 +47,7 @@ fn pop3() {
         "+OK\r\n+OK\r\n+OK\r\n-ERR no such command\r\n",
     ];
     let words = ["+OK ", "-ERR ", ".\r\n", "..", "\r\n", "4294967296 x\r\n", "1 ", "+ ", "\0", "é"];
-    target(&corpus, &words, async |access| {
+    target(&corpus, &words, &async |access| {
         let mut pop3 = Pop3::open(access).await.ok()?;
         let ids = pop3.unique_ids().await.ok()?;
         let first = ids.first().map_or(1, |(number, _)| *number);
@@ -81,7 +81,7 @@ fn imap() {
         "&AOk-",
         "\r\n",
     ];
-    target(&corpus, &words, async |access| {
+    target(&corpus, &words, &async |access| {
         let mut imap = Imap::open(access).await.ok()?;
         let _ = imap.folders().await;
         imap.select("INBOX", Opening::ReadOnly).await.ok()?;
