@@ -15,8 +15,9 @@ use crate::{Error, Extent, Message, Result};
 use async_imap::extensions::idle::IdleResponse;
 use async_imap::types::Capabilities;
 use async_imap::{Client, Session};
-use futures_util::{Stream, TryStreamExt};
+use futures_util::{FutureExt, Stream, TryStreamExt};
 use postroad_model::relay::TlsMode;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 /// Beside a message's octets an answer holds little.
@@ -267,10 +268,13 @@ impl Imap {
             let (waiting, _interrupt) = idle.wait_with_timeout(longest);
             tokio::select! {
                 // The bound within counts from the last word of the server; this one counts in all.
-                woken = tokio::time::timeout(longest, waiting) => woken.unwrap_or(Ok(IdleResponse::Timeout)),
-                () = until => Ok(IdleResponse::Timeout),
+                woken = tokio::time::timeout(longest, AssertUnwindSafe(waiting).catch_unwind()) => {
+                    woken.unwrap_or(Ok(Ok(IdleResponse::Timeout)))
+                }
+                () = until => Ok(Ok(IdleResponse::Timeout)),
             }
         };
+        let woken = woken.map_err(|_| unreadable(&server, "wait for mail"))?;
         let woken = match woken {
             Ok(IdleResponse::NewData(_)) => Woken::Changed,
             // The library calls the end of the connection so; the next command finds out.
@@ -355,17 +359,25 @@ async fn login(client: Client<Link>, access: &Access, server: &str) -> Result<Se
     }
 }
 
-/// Runs a command with an end.
+/// Runs a command with an end. The library's parser panics on some answers that no honest server gives (a response
+/// code followed by an octet outside ASCII); that is the server's fault and ends this connection, not the caller.
 async fn bounded<T>(
     server: &str,
     doing: &str,
     within: Duration,
     asked: impl Future<Output = async_imap::error::Result<T>>,
 ) -> Result<T> {
+    let asked = AssertUnwindSafe(asked).catch_unwind();
     match tokio::time::timeout(within, asked).await {
-        Ok(done) => done.map_err(|error| explain(server, doing, error)),
+        Ok(Ok(done)) => done.map_err(|error| explain(server, doing, error)),
+        Ok(Err(_)) => Err(unreadable(server, doing)),
         Err(_) => Err(Error::Silent { server: server.into(), doing: doing.into(), within }),
     }
+}
+
+fn unreadable(server: &str, doing: &str) -> Error {
+    let why = "its words cannot be read as IMAP".into();
+    Error::Strange { server: server.into(), doing: doing.into(), why }
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the library's enum may grow")]

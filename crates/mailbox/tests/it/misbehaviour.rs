@@ -59,6 +59,23 @@ async fn a_server_without_unique_ids_is_of_no_use() {
     assert!(error.needs_a_person(), "{error}");
 }
 
+/// imap-proto 0.17 panics on these.
+#[tokio::test]
+async fn words_that_the_library_falls_over_end_the_connection_and_nothing_else() {
+    let odd = "* OK [UIDVALIDITY 7]\u{fffd}x\r\nTAG OK\r\n";
+    let mut imap =
+        Imap::open(&scripted(script(&["* OK hi\r\n", "TAG OK in\r\n", CAPABILITIES, odd])).await)
+            .await
+            .unwrap();
+    let error = imap.select("INBOX", Opening::ReadOnly).await.unwrap_err();
+    assert!(matches!(error, Error::Strange { .. }), "{error}");
+    let answers = ["* OK hi\r\n", "TAG OK in\r\n", CAPABILITIES, &format!("+ idling\r\n{odd}")];
+    let mut imap = Imap::open(&scripted(script(&answers)).await).await.unwrap();
+    let never = std::future::pending::<()>();
+    let error = imap.wait(std::time::Duration::from_secs(600), never).await.unwrap_err();
+    assert!(matches!(error, Error::Strange { .. }), "{error}");
+}
+
 fn bearer(mut access: Access) -> Access {
     let token = Secret::new("t0ken");
     access.login = Login::Bearer { username: "anna@b.test".into(), token };
