@@ -29,13 +29,10 @@ sql! {
     both ERASE_DELIVERY = "erase_delivery";
     both ERASE_ATTEMPTS = "erase_attempts";
     both ERASE_EVENTS = "erase_events";
-    both DOMAIN_PROVIDERS_ALL = "domain_providers_all";
 }
 
 /// Distinct attribute names that an export looks for; more make no table that anybody reads.
 const ATTRIBUTE_NAMES_MAX: i64 = 1_000;
-/// Looked-up domains that an import holds in memory.
-const DOMAINS_MAX: i64 = 100_000;
 
 /// The JSON text of a batch or column.
 pub(crate) fn json<T: Serialize + ?Sized>(what: &'static str, value: &T) -> Result<String> {
@@ -323,23 +320,5 @@ impl Store {
             let (contacts, deliveries) = (contact.iter().len() as u64, past.len() as u64);
             Ok(Erased { contacts, stopped, deliveries })
         })
-    }
-
-    /// Mailbox providers by domain where the MX was looked up.
-    ///
-    /// # Errors
-    /// `Statement`. A code that is not ours (a newer program's) is left out.
-    pub async fn domain_providers(
-        &self,
-    ) -> Result<std::collections::HashMap<String, MailboxProvider>> {
-        let rows: Vec<(String, i64)> = read!(self, |c, e| {
-            sqlx::query_as(DOMAIN_PROVIDERS_ALL.of(e))
-                .bind(DOMAINS_MAX)
-                .fetch_all(&mut *c)
-                .await
-                .named(&DOMAIN_PROVIDERS_ALL)
-        })?;
-        let known = |(domain, code)| MailboxProvider::from_code(code).map(|p| (domain, p));
-        Ok(rows.into_iter().filter_map(known).collect())
     }
 }

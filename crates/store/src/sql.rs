@@ -80,6 +80,7 @@ pub fn statements() -> impl Iterator<Item = &'static Statement> {
         crate::feedback_views::STATEMENTS,
         crate::jobs::STATEMENTS,
         crate::plans::STATEMENTS,
+        crate::providers::STATEMENTS,
         crate::reports::STATEMENTS,
         crate::views::STATEMENTS,
         crate::writes::STATEMENTS,
