@@ -219,61 +219,6 @@ pub(crate) const USUAL_BOUNCES: [(BounceKind, Reason); 3] = [
     (BounceKind::Block, Reason::ReputationBlock),
 ];
 
-/// How the receiving side looks for the sender's name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum AuthMethod {
-    /// Which addresses may send for the envelope's domain.
-    Spf,
-    /// A signature of a domain (RFC 6376).
-    Dkim,
-    /// One of both, in alignment with From (RFC 7489).
-    Dmarc,
-}
-
-impl AuthMethod {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Spf, Self::Dkim, Self::Dmarc];
-
-    /// The label.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Spf => "spf",
-            Self::Dkim => "dkim",
-            Self::Dmarc => "dmarc",
-        }
-    }
-}
-
-/// What a mailbox provider's Authentication-Results say of a method.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum AuthResult {
-    /// It passed.
-    Pass,
-    /// It failed, softly or not.
-    Fail,
-    /// There was nothing to judge.
-    None,
-    /// Anything else, trouble at their side among it.
-    Other,
-}
-
-impl AuthResult {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Pass, Self::Fail, Self::None, Self::Other];
-
-    /// The label.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pass => "pass",
-            Self::Fail => "fail",
-            Self::None => "none",
-            Self::Other => "other",
-        }
-    }
-}
-
 /// What is looked at before a sending domain is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PreflightCheck {

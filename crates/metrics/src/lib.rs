@@ -20,8 +20,8 @@ mod snapshot;
 
 pub use counting::{Metrics, Preflight};
 pub use labels::{
-    AuthMethod, AuthResult, ConnectionState, HttpRoute, MessageResult, PreflightCheck, ReplyClass,
-    bounce_kind, brake_setter, pause_reason,
+    ConnectionState, HttpRoute, MessageResult, PreflightCheck, ReplyClass, bounce_kind,
+    brake_setter, pause_reason,
 };
 pub use placement::{CampaignPlacement, PlacementCell, PlacementSnapshot, SeedMailbox};
 pub use snapshot::{

@@ -9,10 +9,9 @@
 //! of a known relay and provider has a series, at 0 too; a mailbox's address is never a label.
 
 use crate::counting::{counter_vec, forget, gauge_vec, histogram_vec, int_gauge_vec};
-use crate::labels::{AuthMethod, AuthResult};
 use crate::names;
 use crate::snapshot::seconds;
-use postroad_model::placement::{InboxRate, Placement, PlacementCounts};
+use postroad_model::placement::{AuthMethod, AuthResult, InboxRate, Placement, PlacementCounts};
 use postroad_model::{MailboxProvider, Timestamp};
 use prometheus::{GaugeVec, HistogramVec, IntCounterVec, IntGaugeVec, Registry};
 use std::collections::{BTreeMap, BTreeSet};

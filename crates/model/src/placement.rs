@@ -58,8 +58,75 @@ impl Placement {
         }
     }
 
+    /// Back from the name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|p| p.as_str() == name)
+    }
+
     fn index(self) -> usize {
         self as usize
+    }
+}
+
+/// How the receiving side looks for the sender's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AuthMethod {
+    /// Which addresses may send for the envelope's domain.
+    Spf,
+    /// A signature of a domain (RFC 6376).
+    Dkim,
+    /// One of both, in alignment with From (RFC 7489).
+    Dmarc,
+}
+
+impl AuthMethod {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Spf, Self::Dkim, Self::Dmarc];
+
+    /// The name in metrics and reports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Spf => "spf",
+            Self::Dkim => "dkim",
+            Self::Dmarc => "dmarc",
+        }
+    }
+}
+
+/// What a mailbox provider's Authentication-Results say of a method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AuthResult {
+    /// It passed.
+    Pass,
+    /// It failed, softly or not.
+    Fail,
+    /// There was nothing to judge.
+    None,
+    /// Anything else, trouble at their side among it.
+    Other,
+}
+
+impl AuthResult {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Pass, Self::Fail, Self::None, Self::Other];
+
+    /// The name in metrics and reports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::None => "none",
+            Self::Other => "other",
+        }
+    }
+
+    /// Back from the name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|r| r.as_str() == name)
     }
 }
 

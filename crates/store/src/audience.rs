@@ -27,6 +27,7 @@ sql! {
     both AUDIENCE_ERASED = "audience_erased";
     both AUDIENCE_CLOSE = "audience_close";
     both QUEUE_ADD = "queue_add";
+    both AUDIENCE_MIX_ADD = "audience_mix_add";
     each PARTITION_EXISTS = "partition_exists";
 }
 
@@ -279,14 +280,20 @@ impl Store {
                 Delta::tally(id, Role::Audience, RelayId(0), DeliveryState::Scheduled.code());
             add_counters!(c, e, vec![fresh; rows]);
             providers.sort_unstable();
-            providers.dedup();
-            for provider in providers {
+            for same in providers.chunk_by(|a, b| a == b) {
                 sqlx::query(QUEUE_ADD.of(e))
                     .bind(id.0)
-                    .bind(provider)
+                    .bind(same[0])
                     .execute(&mut *c)
                     .await
                     .named(&QUEUE_ADD)?;
+                sqlx::query(AUDIENCE_MIX_ADD.of(e))
+                    .bind(id.0)
+                    .bind(same[0])
+                    .bind(same.len() as i64)
+                    .execute(&mut *c)
+                    .await
+                    .named(&AUDIENCE_MIX_ADD)?;
             }
             Ok(rows as u64)
         })

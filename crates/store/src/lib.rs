@@ -33,6 +33,10 @@ mod plans;
 mod providers;
 mod relays;
 mod reports;
+mod seed_looks;
+mod seeds;
+#[cfg(test)]
+mod seeds_tests;
 mod sql;
 #[cfg(test)]
 mod stop_tests;
@@ -68,6 +72,8 @@ pub use lists::{ListDeletion, ListInfo, Unsubscribe, UnsubscribeFrom, Unsubscrib
 pub use plans::StoredPlan;
 pub use providers::HostedContact;
 pub use reports::{Count, ExportRow};
+pub use seed_looks::{SeedLook, SeedMailboxRow};
+pub use seeds::{Authentication, NewSeedCopy, SeedCopy, UNRELEASED};
 pub use sql::{Statement, statements};
 pub use suppressions::{Suppressed, Suppression};
 pub use undo::UndoReport;

@@ -82,6 +82,8 @@ pub fn statements() -> impl Iterator<Item = &'static Statement> {
         crate::plans::STATEMENTS,
         crate::providers::STATEMENTS,
         crate::reports::STATEMENTS,
+        crate::seeds::STATEMENTS,
+        crate::seed_looks::STATEMENTS,
         crate::views::STATEMENTS,
         crate::writes::STATEMENTS,
     ]

@@ -46,6 +46,8 @@ struct Row {
     bound_relay: Option<i64>,
     name: Option<String>,
     attributes: Option<String>,
+    /// A seed's attributes of the configuration, over the others.
+    own: Option<String>,
 }
 
 impl Store {
@@ -65,10 +67,10 @@ impl Store {
         let bad = |column| Error::Inconsistent { table: "deliveries", column, id: id.to_string() };
         let Some(row) = row else { return Ok(None) };
         let Some(address) = row.address else { return Ok(None) };
-        let attributes = match row.attributes {
-            Some(text) => crate::contacts::read_attributes(id.id, &text)?,
-            None => serde_json::Map::new(),
-        };
+        let mut attributes = serde_json::Map::new();
+        for text in [row.attributes, row.own].into_iter().flatten() {
+            attributes.extend(crate::contacts::read_attributes(id.id, &text)?);
+        }
         Ok(Some(ViewRow {
             campaign: CampaignId(row.campaign_id),
             role: Role::from_code(row.role).ok_or_else(|| bad("role"))?,

@@ -1,12 +1,9 @@
 //! Seeds: the counts, and the rates that stand beside them with interval and sample size.
 
 use crate::exposition::{NOW, assert_line, everything, snapshot};
-use postroad_metrics::{
-    AuthMethod, AuthResult, CampaignPlacement, Metrics, PlacementCell, PlacementSnapshot,
-    SeedMailbox,
-};
+use postroad_metrics::{CampaignPlacement, Metrics, PlacementCell, PlacementSnapshot, SeedMailbox};
 use postroad_model::MailboxProvider::{self, Google, Microsoft};
-use postroad_model::placement::{InboxRate, Placement, PlacementCounts};
+use postroad_model::placement::{AuthMethod, AuthResult, InboxRate, Placement, PlacementCounts};
 
 fn cell(relay: &str, provider: MailboxProvider, counts: &[(Placement, u32)]) -> PlacementCell {
     let mut all = PlacementCounts::default();

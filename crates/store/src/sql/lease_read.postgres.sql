@@ -13,7 +13,12 @@ SELECT d.bucket, d.id, d.campaign_id, d.role, d.contact_id, d.address, d.provide
                 AND NOT EXISTS (SELECT 1 FROM suppressions s
                     WHERE s.address_hash = d.address_hash AND s.scope = l.list_id))
         THEN 1::bigint ELSE 0::bigint END AS subscribed,
-    p.name, p.attributes
+    CASE WHEN d.role = 1
+        THEN COALESCE((SELECT s.name FROM seed_copies s WHERE s.delivery_id = d.id), p.name) ELSE p.name END AS name,
+    CASE WHEN d.role = 1
+        THEN (SELECT (COALESCE(p.attributes, '{}')::jsonb || s.attributes::jsonb)::text FROM seed_copies s
+            WHERE s.delivery_id = d.id)
+        ELSE p.attributes END AS attributes
 FROM jsonb_to_recordset($1::jsonb) AS v(b bigint, i bigint)
 JOIN deliveries d ON d.bucket = v.b AND d.id = v.i
 JOIN campaigns c ON c.id = d.campaign_id

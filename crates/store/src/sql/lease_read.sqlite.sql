@@ -13,7 +13,11 @@ SELECT json_group_array(json_array(d.bucket, d.id, d.campaign_id, d.role, d.cont
                 AND NOT EXISTS (SELECT 1 FROM suppressions s
                     WHERE s.address_hash = d.address_hash AND s.scope = l.list_id))
         THEN 1 ELSE 0 END,
-    p.name, p.attributes))
+    CASE WHEN d.role = 1
+        THEN COALESCE((SELECT s.name FROM seed_copies s WHERE s.delivery_id = d.id), p.name) ELSE p.name END,
+    CASE WHEN d.role = 1
+        THEN (SELECT json_patch(COALESCE(p.attributes, '{}'), s.attributes) || '' FROM seed_copies s WHERE s.delivery_id = d.id)
+        ELSE p.attributes END))
 FROM jsonb_each($1) v
 JOIN deliveries d ON d.id = v.value->>'i'
 JOIN campaigns c ON c.id = d.campaign_id

@@ -1,0 +1,188 @@
+//! Looks into seed mailboxes as rows: what is still to be looked for, what a look found, how a mailbox does.
+//!
+//! Called by `placement` under the mailbox's once-only job, whose lease each write extends, so that a slower node
+//! writes nothing. What must hold: what was found once is not forgotten by a later look that finds nothing (the
+//! caller decides, here nothing is judged); the row's state is not touched, evidence for it goes `feedback`'s way.
+
+use crate::backend::{Named, read, tx};
+use crate::jobs::{JobLease, hold_job};
+use crate::seeds::{Authentication, CopyRow, SeedCopy};
+use crate::sql::sql;
+use crate::{Error, Result, Store};
+use postroad_model::placement::{AuthResult, Placement};
+use postroad_model::{DeliveryId, MailboxProvider, Timestamp};
+
+sql! {
+    both SEED_COPIES_OPEN = "seed_copies_open";
+    both SEED_LOOK_WRITE = "seed_look_write";
+    both SEED_MAILBOX_KNOWN = "seed_mailbox_known";
+    both SEED_MAILBOX_LOOKED = "seed_mailbox_looked";
+    both SEED_MAILBOXES_ALL = "seed_mailboxes_all";
+}
+
+/// What a look found of one copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeedLook {
+    /// The copy's delivery row.
+    pub delivery: DeliveryId,
+    /// Where it is.
+    pub placement: Placement,
+    /// The folder, by the mailbox's own name.
+    pub folder: Option<String>,
+    /// The inbox's tab.
+    pub tab: Option<String>,
+    /// When the relay took it, as it was known.
+    pub accepted_at: Option<Timestamp>,
+    /// When the mailbox's server took it; what was known stays where this is `None`.
+    pub arrived_at: Option<Timestamp>,
+    /// As the mailbox provider saw it; what was known stays where this is `None`.
+    pub authentication: Authentication,
+    /// When to look again; `None`: never.
+    pub next_look_at: Option<Timestamp>,
+    /// What kept the look from an answer.
+    pub trouble: Option<String>,
+}
+
+/// A seed mailbox as it was last looked into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeedMailboxRow {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Who hosts it.
+    pub provider: MailboxProvider,
+    /// Since when it should be looked into.
+    pub since: Timestamp,
+    /// When that worked last.
+    pub looked_at: Option<Timestamp>,
+    /// When it failed; `None`: the last look worked.
+    pub failed_at: Option<Timestamp>,
+    /// Why it failed.
+    pub trouble: Option<String>,
+}
+
+#[derive(Debug, sqlx::FromRow)]
+struct MailboxRow {
+    name: String,
+    provider: i64,
+    since: i64,
+    looked_at: Option<i64>,
+    failed_at: Option<i64>,
+    trouble: Option<String>,
+}
+
+impl MailboxRow {
+    fn into_mailbox(self) -> Result<SeedMailboxRow> {
+        let Some(provider) = MailboxProvider::from_code(self.provider) else {
+            let (table, column) = ("seed_mailboxes", "provider");
+            return Err(Error::Inconsistent { table, column, id: self.name });
+        };
+        Ok(SeedMailboxRow {
+            name: self.name,
+            provider,
+            since: Timestamp(self.since),
+            looked_at: self.looked_at.map(Timestamp),
+            failed_at: self.failed_at.map(Timestamp),
+            trouble: self.trouble,
+        })
+    }
+}
+
+impl Store {
+    /// Released copies of a mailbox that are still looked for, the oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// The database's; `Inconsistent`.
+    pub async fn open_seed_copies(&self, mailbox: &str, limit: i64) -> Result<Vec<SeedCopy>> {
+        let rows: Vec<CopyRow> = read!(self, |c, e| {
+            sqlx::query_as(SEED_COPIES_OPEN.of(e))
+                .bind(mailbox)
+                .bind(limit)
+                .fetch_all(&mut *c)
+                .await
+                .named(&SEED_COPIES_OPEN)
+        })?;
+        rows.into_iter().map(CopyRow::into_copy).collect()
+    }
+
+    /// Writes what a look into a mailbox found, or why there was none.
+    ///
+    /// # Errors
+    /// `JobLost` when another node took the mailbox.
+    pub async fn record_seed_looks(
+        &self,
+        job: &JobLease,
+        mailbox: &str,
+        looks: &[SeedLook],
+        trouble: Option<&str>,
+        now: Timestamp,
+    ) -> Result<()> {
+        let name = |result: Option<AuthResult>| result.map(AuthResult::as_str);
+        tx!(self, |c, e| {
+            hold_job!(c, e, job, None, now);
+            for look in looks {
+                sqlx::query(SEED_LOOK_WRITE.of(e))
+                    .bind(look.delivery.id)
+                    .bind(look.placement.as_str())
+                    .bind(&look.folder)
+                    .bind(&look.tab)
+                    .bind(look.accepted_at.map(|t| t.0))
+                    .bind(look.arrived_at.map(|t| t.0))
+                    .bind(name(look.authentication.spf))
+                    .bind(name(look.authentication.dkim))
+                    .bind(name(look.authentication.dmarc))
+                    .bind(look.next_look_at.map(|t| t.0))
+                    .bind(&look.trouble)
+                    .bind(look.next_look_at.is_none().then_some(now.0))
+                    .execute(&mut *c)
+                    .await
+                    .named(&SEED_LOOK_WRITE)?;
+            }
+            sqlx::query(SEED_MAILBOX_LOOKED.of(e))
+                .bind(mailbox)
+                .bind(trouble.is_none().then_some(now.0))
+                .bind(trouble.is_some().then_some(now.0))
+                .bind(trouble)
+                .execute(&mut *c)
+                .await
+                .named(&SEED_MAILBOX_LOOKED)
+                .map(drop)
+        })
+    }
+
+    /// Registers the mailboxes of the configuration.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn register_seed_mailboxes(
+        &self,
+        mailboxes: &[(String, MailboxProvider)],
+        now: Timestamp,
+    ) -> Result<()> {
+        tx!(self, |c, e| {
+            for (name, provider) in mailboxes {
+                sqlx::query(SEED_MAILBOX_KNOWN.of(e))
+                    .bind(name)
+                    .bind(provider.code())
+                    .bind(now.0)
+                    .execute(&mut *c)
+                    .await
+                    .named(&SEED_MAILBOX_KNOWN)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Every mailbox that was registered.
+    ///
+    /// # Errors
+    /// The database's; `Inconsistent`.
+    pub async fn seed_mailboxes(&self) -> Result<Vec<SeedMailboxRow>> {
+        let rows: Vec<MailboxRow> = read!(self, |c, e| {
+            sqlx::query_as(SEED_MAILBOXES_ALL.of(e))
+                .fetch_all(&mut *c)
+                .await
+                .named(&SEED_MAILBOXES_ALL)
+        })?;
+        rows.into_iter().map(MailboxRow::into_mailbox).collect()
+    }
+}

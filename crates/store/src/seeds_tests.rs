@@ -1,0 +1,232 @@
+//! Seed copies from their plan to the last look, on both engines.
+//!
+//! The audience is written here by hand, so that these tests depend on no other part of the program.
+
+use crate::backend::tx;
+use crate::{
+    Authentication, Durability, JobLease, LeaseRequest, NewSeedCopy, SeedLook, ServeWhich, Store,
+    StoreSettings, UNRELEASED,
+};
+use postroad_model::delivery::{DeliveryState, Role};
+use postroad_model::placement::{AuthResult, Placement, PlacementCounts};
+use postroad_model::{
+    CampaignId, Epoch, LeaseToken, MailboxProvider, NodeId, PoolId, RelayId, Timestamp,
+};
+use postroad_testkit::{builders, postgres, sqlite};
+
+const NOW: Timestamp = Timestamp(1_796_000_000_000);
+const BUCKET: i64 = 202_611;
+const ONE: CampaignId = CampaignId(1);
+const LATE: i64 = i64::MAX / 2;
+
+/// A running campaign with An of the audience, and the lanes of two relays.
+const SCENE: [&str; 5] = [
+    "INSERT INTO campaigns (id, name, kind, pool_id, bucket, seed, created_at, state, state_data, settings, \
+     window_open_at, version, updated_at) \
+     VALUES (1, 'one', 'bulk', 1, 202611, 7, 0, 'running', '{}', '{}', 0, 1, 0)",
+    "INSERT INTO lanes (relay_id, scope, node_id, epoch, lease_until, busy_at, pause_count) \
+     VALUES (9, 'nine', 1, 1, 1796000060000, 0, 0), (10, 'ten', 1, 1, 1796000060000, 0, 0)",
+    "INSERT INTO contacts (id, address, address_hash, provider, created_at, name, attributes, updated_at) \
+     VALUES (5, 'an@example.vn', 55, 1, 0, 'An', '{\"city\":\"Hue\",\"plan\":\"gold\"}', 0)",
+    "INSERT INTO deliveries (bucket, campaign_id, role, slot, contact_id, address, address_hash, provider, \
+     pool_id, rank, state, not_before, pinned_relay, pinned_until, attempt, tries, blocks, copy_no, token, \
+     lane_relay, epoch, updated_at) \
+     VALUES (202611, 1, 0, 0, 5, 'an@example.vn', 55, 1, 1, 3, 3, 0, 0, 0, 1, 0, 0, 0, 0, 9, 1, 0)",
+    "INSERT INTO counters (campaign_id, role, relay_id, state, n) VALUES (1, 0, 9, 3, 1)",
+];
+
+async fn open(url: &str) -> Store {
+    let keys = builders::token_keys();
+    let settings =
+        StoreSettings { url: url.to_owned(), keys, connections: 4, durability: Durability::Native };
+    let store = Store::open(settings).await.unwrap();
+    store.ensure_partition(BUCKET).await.unwrap();
+    for statement in SCENE {
+        sql(&store, statement).await.unwrap();
+    }
+    store
+}
+
+async fn sql(store: &Store, statement: &'static str) -> crate::Result<()> {
+    tx!(store, |c, _e| {
+        sqlx::query(statement).execute(&mut *c).await.unwrap();
+        Ok(())
+    })
+}
+
+async fn on_both<F: AsyncFn(Store)>(check: F) {
+    let database = sqlite::database();
+    check(open(database.url()).await).await;
+    if let Some(database) = postgres::database() {
+        check(open(database.url()).await).await;
+    }
+}
+
+async fn job(store: &Store, name: &str) -> JobLease {
+    store.take_job(name, NodeId(1), NOW).await.unwrap().unwrap()
+}
+
+fn copy(address: &str, relay: i64, rank: i64) -> NewSeedCopy {
+    let attributes = serde_json::json!({"plan": "seed"});
+    NewSeedCopy {
+        mailbox: "gmail-1".into(),
+        address: builders::address(address),
+        provider: MailboxProvider::Google,
+        relay: RelayId(relay),
+        rank,
+        name: None,
+        attributes: attributes.as_object().unwrap().clone(),
+    }
+}
+
+async fn plan(store: &Store) -> u64 {
+    let job = job(store, "freeze:1").await;
+    let copies = [copy("s+a@gmail.com", 9, 5), copy("s+b@gmail.com", 10, LATE)];
+    let gaps = [(RelayId(9), MailboxProvider::Yahoo)];
+    store.plan_seeds(&job, ONE, (&copies, &gaps), NOW).await.unwrap()
+}
+
+/// What a relay's lane gets now.
+async fn leased(store: &Store, relay: i64) -> Vec<postroad_model::delivery::Leased> {
+    let request = LeaseRequest {
+        node: NodeId(1),
+        relay: RelayId(relay),
+        epoch: Epoch(1),
+        scope: "nine".into(),
+        pools: vec![PoolId(1)],
+        token: LeaseToken(77),
+        want: 10,
+        which: ServeWhich::All,
+        turn: 0,
+    };
+    store.lease(&request, NOW).await.unwrap().rows
+}
+
+async fn places(store: &Store) -> Vec<Placement> {
+    store.seed_copies(ONE).await.unwrap().iter().map(|c| c.placement).collect()
+}
+
+fn look(copy: &crate::SeedCopy, placement: Placement) -> SeedLook {
+    SeedLook {
+        delivery: copy.delivery,
+        placement,
+        folder: None,
+        tab: None,
+        accepted_at: copy.accepted_at,
+        arrived_at: None,
+        authentication: Authentication::default(),
+        next_look_at: Some(NOW.plus_ms(15_000)),
+        trouble: None,
+    }
+}
+
+#[tokio::test]
+async fn seeds_are_planned_once_beside_the_audience() {
+    on_both(async |store| {
+        assert_eq!(plan(&store).await, 2);
+        assert_eq!(plan(&store).await, 0, "a freeze that goes on plans them only once");
+        assert_eq!(places(&store).await, [Placement::NotSent; 2]);
+        let counts = store.counters(ONE).await.unwrap();
+        let seeds: Vec<_> = counts.iter().filter(|c| c.role == Role::Seed).collect();
+        assert_eq!((seeds.len(), seeds[0].n), (1, 2), "they have a sum of their own");
+        let rows = store.count_rows(ONE, Role::Seed).await.unwrap();
+        assert_eq!(rows, [(DeliveryState::Scheduled, 2)]);
+        let gaps = store.seed_gaps(ONE).await.unwrap();
+        assert_eq!(gaps, [(RelayId(9), MailboxProvider::Yahoo)]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_copy_goes_when_its_turn_comes_and_only_through_its_relay() {
+    on_both(async |store| {
+        plan(&store).await;
+        assert!(leased(&store, 9).await.is_empty() && leased(&store, 10).await.is_empty());
+        assert_eq!(store.release_seeds(ONE, 100, NOW).await.unwrap(), 1);
+        assert_eq!(store.release_seeds(ONE, 100, NOW).await.unwrap(), 0);
+        assert!(leased(&store, 10).await.is_empty());
+        let rows = leased(&store, 9).await;
+        assert_eq!((rows.len(), rows[0].role), (1, Role::Seed));
+        assert_eq!(rows[0].address.to_string(), "s+a@gmail.com");
+        let fields = serde_json::json!({"city": "Hue", "plan": "seed"});
+        assert_eq!(serde_json::Value::from(rows[0].fields.attributes.clone()), fields);
+        assert_eq!(rows[0].fields.name.as_deref(), Some("An"));
+        assert_eq!(store.release_seeds(ONE, i64::MAX, NOW).await.unwrap(), 1);
+        assert_eq!(leased(&store, 10).await.len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn only_what_a_relay_took_is_pending_and_a_look_tells_the_rest() {
+    on_both(async |store| {
+        plan(&store).await;
+        store.release_seeds(ONE, 100, NOW).await.unwrap();
+        sql(&store, "UPDATE deliveries SET state = 3, updated_at = 1796000000000 WHERE role = 1 AND slot = 9")
+            .await
+            .unwrap();
+        assert_eq!(places(&store).await, [Placement::Pending, Placement::NotSent]);
+        let open = store.open_seed_copies("gmail-1", 50).await.unwrap();
+        assert_eq!((open.len(), open[0].accepted_at), (1, Some(NOW)));
+        let job = job(&store, "seed:gmail-1").await;
+        let record = async |look: SeedLook, trouble| {
+            store.record_seed_looks(&job, "gmail-1", &[look], trouble, NOW).await.unwrap();
+        };
+        record(look(&open[0], Placement::Unknown), Some("login refused")).await;
+        assert_eq!(places(&store).await, [Placement::Unknown, Placement::NotSent]);
+        let found = SeedLook {
+            folder: Some("[Gmail]/Spam".into()),
+            arrived_at: Some(NOW.plus_ms(3_000)),
+            authentication: Authentication { dkim: Some(AuthResult::Pass), ..Authentication::default() },
+            next_look_at: None,
+            ..look(&open[0], Placement::Spam)
+        };
+        record(found, None).await;
+        let copies = store.seed_copies(ONE).await.unwrap();
+        assert_eq!((copies[0].placement, copies[0].arrived_after_ms), (Placement::Spam, Some(3_000)));
+        assert_eq!(copies[0].authentication.dkim, Some(AuthResult::Pass));
+        assert!(copies[0].closed && copies[0].looks == 2);
+        assert!(store.open_seed_copies("gmail-1", 50).await.unwrap().is_empty());
+        let mut spam = PlacementCounts::default();
+        spam.add(Placement::Spam, 1);
+        let cells = store.placement_cells(ONE).await.unwrap();
+        assert_eq!(cells.len(), 2);
+        assert_eq!(cells[0], (RelayId(9), MailboxProvider::Google, spam));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_mailbox_remembers_when_it_was_looked_into_and_what_failed() {
+    on_both(async |store| {
+        let names = [("gmail-1".to_owned(), MailboxProvider::Google)];
+        store.register_seed_mailboxes(&names, NOW).await.unwrap();
+        store.register_seed_mailboxes(&names, NOW.plus_ms(9)).await.unwrap();
+        let state = async || store.seed_mailboxes().await.unwrap().remove(0);
+        assert_eq!((state().await.since, state().await.looked_at), (NOW, None));
+        let job = job(&store, "seed:gmail-1").await;
+        let looked = async |trouble: Option<&str>| {
+            store.record_seed_looks(&job, "gmail-1", &[], trouble, NOW).await.unwrap();
+        };
+        looked(None).await;
+        assert_eq!((state().await.looked_at, state().await.failed_at), (Some(NOW), None));
+        looked(Some("login refused")).await;
+        let row = state().await;
+        assert_eq!((row.looked_at, row.failed_at), (Some(NOW), Some(NOW)));
+        assert_eq!(row.trouble.as_deref(), Some("login refused"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_rank_limit_holds_the_rest_of_the_audience_and_can_be_lifted() {
+    on_both(async |store| {
+        assert_eq!(store.rank_limit(ONE).await.unwrap(), None);
+        store.set_rank_limit(ONE, Some(7), NOW).await.unwrap();
+        assert_eq!(store.rank_limit(ONE).await.unwrap(), Some(7));
+        store.set_rank_limit(ONE, None, NOW).await.unwrap();
+        assert_eq!(store.rank_limit(ONE).await.unwrap(), None);
+        assert!(UNRELEASED > NOW);
+    })
+    .await;
+}
