@@ -170,10 +170,11 @@ impl<'t> Reader<'t> {
         }
         let found = codes::of(line.get(..line.len().min(12)).unwrap_or(line));
         let dotted = line.find("... ").or_else(|| line.find("...\t"));
-        let refused = found.code.is_some() && line.starts_with(['4', '5']);
-        let Some(dots) = dotted.filter(|_| refused) else { return false };
+        let refusal = found.code.filter(|_| line.starts_with(['4', '5']));
+        let (Some(dots), Some(code)) = (dotted, refusal) else { return false };
         let Some(address) = address::first(&line[..dots]) else { return false };
-        let reason = format!("{} {}", &line[..3], line[dots + 3..].trim());
+        // Not the line's first octets: they may be the middle of a character.
+        let reason = format!("{code} {}", line[dots + 3..].trim());
         let reason = self.with_last_reply(i, reason);
         self.push(i, address, reason, Shape::Line);
         true

@@ -120,6 +120,35 @@ fn nothing_but_boundaries_braces_tags_and_nuls() {
     check(&vec![b'\n'; MEGABYTE], 0);
 }
 
+/// Where a code or a sign of one octet is looked for stand characters of two, three and four.
+#[test]
+fn characters_of_many_octets_in_every_place() {
+    let head = "From: MAILER-DAEMON@x.example\nSubject: Returned mail: User unknown\n";
+    for sign in ["\u{e9}", "\u{3042}", "\u{1f4e8}"] {
+        for line in [
+            "5# 550 <a@b.example>... x",
+            "55#0 <a@b.example>... no",
+            "#550 5.1.1 <a@b.example>...\tno",
+            "4#.1.1 <a@b.example>... User unknown",
+            "<#a@b.example#>: 550-#5.1.1#",
+            ">>> #RCPT To:<a@b.example>",
+            "<<< 5#50 no",
+            "a@b.example <#>: # <550 5.1.1#>",
+            "Final-Recipient: rfc822; #a@b.example\nStatus: 5.#1.1\nDiagnostic-Code: s#mtp; 550#",
+            "<#b>&#;&am#p;</#p><!#-- <p#>a@b.example",
+            "Feedback-Type: ab#use\nX-Postroad-Ref#: x",
+        ] {
+            let line = line.replace('#', sign);
+            for front in
+                ["", "Content-Type: text/html\n", "Content-Type: text/plain; charset=us-ascii\n"]
+            {
+                check(format!("{head}{front}\n{line}\n").as_bytes(), 2);
+            }
+            check(format!("Subject: {line}\nFrom: {line}\n\n{line}\n").as_bytes(), 2);
+        }
+    }
+}
+
 #[test]
 fn a_forward_of_a_forward_of_a_forward() {
     let mut mail = String::from(

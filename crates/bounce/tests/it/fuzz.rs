@@ -24,7 +24,7 @@ fn mails_of_files() -> Vec<Vec<u8>> {
     cases.map(mail).collect()
 }
 
-const WORDS: [&str; 32] = [
+const WORDS: [&str; 33] = [
     "\n\n",
     "\r\n\r\n",
     "Content-Type: multipart/report; boundary=",
@@ -50,6 +50,7 @@ const WORDS: [&str; 32] = [
     "550-",
     ">>> RCPT TO:<",
     "<<< 550",
+    "... ",
     "Feedback-Type: abuse\n",
     "{\"notificationType\":\"Bounce\"",
     "\u{3042}\u{3044}",
