@@ -24,6 +24,7 @@ pub use sweep::Swept;
 pub use taken::{Done, Outcome, Taken};
 
 use correlate::{Found, Signs, Trace, by_token};
+use postroad_bounce::Reading;
 use postroad_metrics::Metrics;
 use postroad_model::delivery::Role;
 use postroad_model::feedback::{Act, BouncePolicy, Evidence};
@@ -50,10 +51,14 @@ pub struct Settings {
     pub metrics: Option<Arc<Metrics>>,
 }
 
+/// What understands a mail.
+pub type Reader = fn(&[u8]) -> Reading;
+
 /// Takes what comes back. Cheap to share behind an `Arc`; any number of tasks and nodes may call it at once.
 pub struct Feedback {
     store: Arc<Store>,
     settings: Settings,
+    read: Reader,
     /// When the rows of a campaign were counted last, for the rates by mailbox provider.
     recounts: Mutex<HashMap<CampaignId, Timestamp>>,
     /// Names of campaigns, for the metrics.
@@ -64,7 +69,14 @@ impl Feedback {
     /// For one store.
     #[must_use]
     pub fn new(store: Arc<Store>, settings: Settings) -> Self {
-        Self { store, settings, recounts: Mutex::default(), names: Mutex::default() }
+        let read = postroad_bounce::read;
+        Self { store, settings, read, recounts: Mutex::default(), names: Mutex::default() }
+    }
+
+    /// The same with another reader of mails; tests give one that falls.
+    #[must_use]
+    pub fn reading_with(self, read: Reader) -> Self {
+        Self { read, ..self }
     }
 
     /// The store behind it.

@@ -8,7 +8,8 @@ use crate::correlate::{Found, Signs, Trace, by_address, by_token};
 use crate::incoming::{Incoming, MAX_MAIL, ProviderEvent, Source};
 use crate::report::{Told, What, told};
 use crate::{Done, Error, Feedback, Outcome, Result, Taken, provider};
-use postroad_bounce::{Finding, Reading, read};
+use futures_util::FutureExt;
+use postroad_bounce::{Finding, Reading};
 use postroad_model::campaign::CampaignAct;
 use postroad_model::delivery::DeliveryState;
 use postroad_model::feedback::{Act, Evidence};
@@ -18,9 +19,14 @@ use postroad_model::verdict::{BounceKind, Reason};
 use postroad_model::{DeliveryId, Timestamp};
 use postroad_store::{EventKind, NewFeedback, Recorded, Strength, Unsubscribe, UnsubscribeFrom};
 use sha2::{Digest, Sha256};
+use std::panic::AssertUnwindSafe;
 
+/// Why a mail is kept that the program fell over.
+const FELL: &str = "this mail makes the program fall: please report it with the mail";
 /// So many words of a diagnostic stand in a suppression's origin.
 const ORIGIN_WORDS: usize = 120;
+/// So much of it says why a mail is kept for review.
+const WHY: usize = 500;
 
 impl Feedback {
     /// Records what came back, each report once, and acts on it. After an error nothing is lost: what was recorded
@@ -31,7 +37,17 @@ impl Feedback {
     pub async fn take(&self, incoming: Incoming, now: Timestamp) -> Result<Taken> {
         match incoming {
             Incoming::Mail { bytes, envelope_to, source } => {
-                self.mail(&bytes, envelope_to.as_deref(), &source, now).await
+                let bytes = &bytes[..bytes.len().min(MAX_MAIL)];
+                let taking = self.mail(bytes, envelope_to.as_deref(), &source, now);
+                match AssertUnwindSafe(taking).catch_unwind().await {
+                    Ok(taken) => taken,
+                    // Whoever brought it must not be kept from the mails behind it; what was recorded stays so.
+                    Err(_) => {
+                        tracing::error!(%source, "a mail makes the program fall: see bounce review");
+                        self.keep(bytes, &source, FELL, now).await?;
+                        Ok(Taken::default())
+                    }
+                }
             }
             Incoming::Provider { events, source } => {
                 let mut taken = Taken::default();
@@ -50,8 +66,7 @@ impl Feedback {
         source: &Source,
         now: Timestamp,
     ) -> Result<Taken> {
-        let bytes = &bytes[..bytes.len().min(MAX_MAIL)];
-        let reading = read(bytes);
+        let reading = (self.read)(bytes);
         if let Some(token) = self.wish(&reading, envelope_to) {
             return Ok(Taken { outcomes: vec![self.leave(&token, source, now).await?] });
         }
@@ -61,8 +76,7 @@ impl Feedback {
             self.sign_of_life(found, now).await?;
         }
         let mut taken = Taken::default();
-        let mut undecided =
-            reading.reports.is_empty() && reading.findings.contains(&Finding::NoRecipient);
+        let mut undecided = false;
         let all: Vec<Told> = reading.reports.iter().map(|r| told(r, &reading.findings)).collect();
         let own = self.own(&all, &trace);
         for (n, one) in all.iter().enumerate() {
@@ -72,11 +86,16 @@ impl Feedback {
                 (Trace::Found(_) | Trace::Nothing, _) => self.by_names(one, &signs, now).await?,
             };
             let outcome = self.record(one, &trace, source, now).await?;
-            undecided |= one.undecided && outcome.done == Done::Recorded;
+            undecided |= match outcome.done {
+                Done::Recorded => one.undecided,
+                // Nothing tells whose it is: a person may see it.
+                Done::NotOurs => one.recipient.is_none(),
+                Done::SeenBefore | Done::Forged | Done::Noted => false,
+            };
             taken.outcomes.push(outcome);
         }
         if undecided {
-            self.keep(bytes, source, &reading, now).await?;
+            self.keep(bytes, source, &why(&reading), now).await?;
         }
         Ok(taken)
     }
@@ -321,23 +340,21 @@ impl Feedback {
         Ok(())
     }
 
-    async fn keep(
-        &self,
-        bytes: &[u8],
-        source: &Source,
-        reading: &Reading,
-        now: Timestamp,
-    ) -> Result<()> {
+    async fn keep(&self, bytes: &[u8], source: &Source, why: &str, now: Timestamp) -> Result<()> {
         let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(bytes));
-        let why = match reading.reports.first() {
-            Some(report) => format!("{}: {}", report.rule, report.diagnostic),
-            None => Finding::NoRecipient.to_string(),
-        };
-        let why: String = why.chars().take(500).collect();
         let until = now.plus(self.settings.policy.keep_raw);
         let source = source.to_string();
-        Ok(self.store.keep_raw(&digest, (&source, &why), bytes, (now, until)).await?)
+        Ok(self.store.keep_raw(&digest, (&source, why), bytes, (now, until)).await?)
     }
+}
+
+/// What `bounce review` says of a mail that was not understood.
+fn why(reading: &Reading) -> String {
+    let nameless = reading.findings.contains(&Finding::NoRecipient);
+    let nameless = nameless.then(|| Finding::NoRecipient.to_string());
+    let said = reading.reports.first().map(|r| format!("{}: {}", r.rule, r.diagnostic));
+    let all: Vec<String> = nameless.into_iter().chain(said).collect();
+    all.join("; ").chars().take(WHY).collect()
 }
 
 /// The reason that a suppression gets.

@@ -112,7 +112,13 @@ fn refused_and_bounced_people_are_reported_and_left_out_of_the_next_campaign() {
         events[0]["details"]["diagnostic"].as_str().map(|w| w.contains("unknown")),
         Some(true)
     );
-    folder.run("bounce review").ends(0);
+    let nobody = "From MAILER-DAEMON Mon Nov 23 02:00:00 2026\nFrom: MAILER-DAEMON@mx.test\n\
+        Return-Path: <>\nSubject: Undelivered Mail Returned to Sender\n\n\
+        Your message could not be delivered.\n";
+    folder.write("nobody.mbox", nobody);
+    folder.run("bounce process --mbox nobody.mbox").ends(0);
+    folder.run("bounce review").ends(0).says(&["no recipient is named"]);
+    folder.run("bounce review --show 1").ends(0).says(&["could not be delivered"]);
     folder.run("bounce review --show 7").ends(66).says(&["no mail 7"]);
     folder.run("campaign new second --list readers --pool real --template announcement").ends(0);
     folder.run("campaign schedule second").ends(0);

@@ -133,6 +133,22 @@ on_both_engines! {
         assert!(world.store.sent_row(DeliveryId { bucket: 1, id: 1 }).await.unwrap().is_none());
     }
 
+    async fn a_bounce_that_names_nobody_is_kept_for_a_person(world) {
+        world.people(&[AN]).await;
+        world.send("one", &[]).await;
+        let nobody = b"From: MAILER-DAEMON@mx.example.net\r\nReturn-Path: <>\r\n\
+            Subject: Undelivered Mail Returned to Sender\r\n\r\n\
+            Your message could not be delivered.\r\n".to_vec();
+        assert_eq!(world.done(nobody.clone()).await, Done::NotOurs);
+        let kept = world.store.raw_mails(0, world.now(), 10).await.unwrap();
+        assert_eq!((kept.len(), &kept[0].raw), (1, &nobody));
+        assert!(kept[0].why.contains("no recipient"), "{}", kept[0].why);
+        // Of somebody to whom we never wrote nothing is kept.
+        let strange = dsn("x@elsewhere.example", "who@else.example", "5.0.0", "550 odd", "");
+        assert_eq!(world.done(strange).await, Done::NotOurs);
+        assert_eq!(world.store.raw_mails(0, world.now(), 10).await.unwrap().len(), 1);
+    }
+
     async fn what_was_not_understood_is_kept_for_a_person(world) {
         world.people(&[AN]).await;
         let sent = world.send("one", &[]).await;

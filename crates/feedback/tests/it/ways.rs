@@ -1,7 +1,7 @@
 //! The ways in: a real Postfix that bounces, a real Dovecot that keeps the bounces, the listener; kills and two nodes.
 
 use crate::mails::dsn;
-use crate::world::{BOUNCES, World};
+use crate::world::{BOUNCES, FALL, World};
 use futures_util::FutureExt;
 use postroad_feedback::ways::{
     After, Listener, ListenerSettings, MailProtocol, OpenAccess, Speaks, Watch, WatchEvent, watch,
@@ -247,6 +247,29 @@ async fn ordinary_mail_stays_and_bounces_go_where_they_are_told() {
     until(&world, world.node, &deleting, (WatchEvent::Idle, 1), End::Stopped).await;
     assert_eq!(dovecot.count(BOUNCES, ""), 1, "the ordinary one");
     assert_eq!(bounces_counted(&world).await, 1);
+}
+
+#[tokio::test]
+async fn a_mail_that_makes_the_program_fall_is_kept_and_the_next_one_is_read() {
+    let Some(dovecot) = dovecot::spawn() else { return };
+    for (protocol, who) in [(MailProtocol::Imap, AN), (MailProtocol::Pop3, BINH)] {
+        let mut world = World::sqlite().await;
+        world.people(&[AN, BINH]).await;
+        let sent = world.send("one", &[]).await;
+        world.falling();
+        let to = sent.return_path(who);
+        let mail = String::from_utf8(dsn(&to, who, "5.1.1", GONE, "")).unwrap();
+        let mail = mail.replace("\r\n", "\n");
+        dovecot.deliver(&to, &mail.replace("User unknown", FALL));
+        dovecot.deliver(&to, &mail);
+        let watched = watched(&dovecot, protocol, After::Leave);
+        until(&world, world.node, &watched, (WatchEvent::Idle, 1), End::Stopped).await;
+        assert_eq!(world.state(sent.row(who)).await, DeliveryState::Bounced, "{protocol:?}");
+        let kept = world.store.raw_mails(0, world.now(), 10).await.unwrap();
+        assert!(kept.iter().any(|k| k.why.contains("fall")), "{protocol:?}: {kept:?}");
+        let again = until(&world, world.node, &watched, (WatchEvent::Idle, 1), End::Stopped).await;
+        assert_eq!(count(&again, &WatchEvent::Taken { reports: 0 }), 0, "it is not tried again");
+    }
 }
 
 async fn listening(world: &World, speaks: Speaks) -> Listener {

@@ -22,6 +22,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Mails with it make a `World::falling` fall.
+pub const FALL: &str = "FALL-OVER-ME";
 pub const BOUNCES: &str = "b.news.example.com";
 
 pub struct World {
@@ -259,6 +261,16 @@ impl World {
                 ..Settings::default()
             },
         );
+    }
+
+    /// The same feedback with a reader that falls over mails with this word.
+    pub fn falling(&mut self) {
+        let settings =
+            Settings { bounce_domains: vec![builders::domain(BOUNCES)], ..Settings::default() };
+        self.feedback = Feedback::new(self.store.clone(), settings).reading_with(|mail| {
+            assert!(!String::from_utf8_lossy(mail).contains(FALL), "it falls, as the test wants");
+            postroad_bounce::read(mail)
+        });
     }
 
     pub async fn sweep(&self) -> postroad_feedback::Swept {
