@@ -59,7 +59,7 @@ fn report_fields(mail: &Mail<'_>) -> Option<Fields> {
 
 fn of_report(fields: &Fields, mail: &Mail<'_>, returned: &Fields) -> Vec<Report> {
     let word = fields.get("feedback-type").unwrap_or_default().trim().to_ascii_lowercase();
-    let kind = feedback_type(&word);
+    let kind = FeedbackType::parse(&word);
     let mut recipients: Vec<String> = Vec::new();
     for name in ["original-rcpt-to", "removal-recipient", "redacted-address"] {
         for value in fields.all(name) {
@@ -93,22 +93,6 @@ fn of_report(fields: &Fields, mail: &Mail<'_>, returned: &Fields) -> Vec<Report>
         return vec![make(None)];
     }
     recipients.into_iter().map(|r| make(Some(r))).collect()
-}
-
-/// RFC 5965 section 7.3, and what is written in its place; `None` for types that nobody registered.
-fn feedback_type(word: &str) -> Option<FeedbackType> {
-    match word.replace('_', "-").as_str() {
-        "abuse" | "complaint" | "spam" | "unsolicited" => Some(FeedbackType::Abuse),
-        "fraud" | "phishing" => Some(FeedbackType::Fraud),
-        "virus" | "malware" => Some(FeedbackType::Virus),
-        "other" => Some(FeedbackType::Other),
-        "opt-out" | "opt-out-list" | "optout" | "unsubscribe" => Some(FeedbackType::OptOut),
-        "auth-failure" | "authfailure" | "dkim" | "dmarc" | "spf" | "authentication-failure" => {
-            Some(FeedbackType::AuthFailure)
-        }
-        "not-spam" | "notspam" | "miscategorized" | "ham" => Some(FeedbackType::NotSpam),
-        _ => None,
-    }
 }
 
 /// To whom the reported message went.

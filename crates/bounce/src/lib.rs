@@ -26,12 +26,13 @@ mod references;
 mod reply;
 mod returned;
 mod rules;
+mod table;
 mod understand;
 mod words;
 
 pub use read::read;
 pub use reading::{
-    Action, Confidence, FeedbackType, Finding, MAX_DIAGNOSTIC, MAX_REFERENCES, MAX_REPORTS,
-    MAX_VALUE, Reading, References, Report,
+    Action, Confidence, FeedbackType, Finding, MAX_DIAGNOSTIC, MAX_READ, MAX_REFERENCES,
+    MAX_REPORTS, MAX_VALUE, Reading, References, Report,
 };
 pub use reply::classify_reply;

@@ -2,20 +2,18 @@
 //!
 //! `read` calls it first. It follows RFC 2045 and RFC 2046 for entities, RFC 6522 for reports, and goes on where they are
 //! broken: a missing boundary is guessed, a wrong charset or encoding is noted and read all the same. Transfer
-//! decoding is mail-parser's. What always holds: at most [`MAX_BYTES`] of the mail, [`MAX_PARTS`] parts and
+//! decoding is mail-parser's. What always holds: at most [`MAX_READ`] of the mail, [`MAX_PARTS`] parts and
 //! [`MAX_DEPTH`] levels are read, in a time proportional to them; an attached message is one part and is not descended
 //! into. It does not understand what the parts say.
 
 use crate::charset;
 use crate::fields::{self, ContentType, Fields, line_at};
 use crate::html;
-use crate::reading::Finding;
+use crate::reading::{Finding, MAX_READ};
 use mail_parser::decoders::base64::base64_decode;
 use mail_parser::decoders::quoted_printable::quoted_printable_decode;
 use std::borrow::Cow;
 
-/// Most bytes that are read of one mail; reports stand at the front.
-pub(crate) const MAX_BYTES: usize = 2 << 20;
 /// Most parts that are read.
 pub(crate) const MAX_PARTS: usize = 100;
 /// Deepest nesting of multiparts that is read.
@@ -74,7 +72,7 @@ impl<'m> Mail<'m> {
     /// Reads the parts.
     pub fn parse(bytes: &'m [u8]) -> Self {
         let mut mail = Self::default();
-        let bytes = match bytes.get(..MAX_BYTES) {
+        let bytes = match bytes.get(..MAX_READ) {
             Some(front) => {
                 mail.note(Finding::Cut);
                 front

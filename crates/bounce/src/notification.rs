@@ -116,14 +116,9 @@ fn words_of(kind: &str, detail: &str) -> &'static str {
 }
 
 fn complaint(complaint: &Value, notices: &mut Notices) {
-    let feedback = match text_of(complaint, "complaintFeedbackType").as_deref() {
-        Some("not-spam") => FeedbackType::NotSpam,
-        Some("auth-failure") => FeedbackType::AuthFailure,
-        Some("fraud") => FeedbackType::Fraud,
-        Some("virus") => FeedbackType::Virus,
-        Some("other") => FeedbackType::Other,
-        Some(_) | None => FeedbackType::Abuse,
-    };
+    let feedback = text_of(complaint, "complaintFeedbackType")
+        .and_then(|word| FeedbackType::parse(&word))
+        .unwrap_or(FeedbackType::Abuse);
     for one in list(complaint, "complainedRecipients") {
         let Some(recipient) = text_of(one, "emailAddress") else { continue };
         notices.recipients.push(Notice {

@@ -352,9 +352,7 @@ fn says_more(first: &str, second: &str) -> bool {
 /// Whether a line speaks of a failure.
 fn fails(line: &str) -> bool {
     let found = codes::of(line);
-    found.code.is_some()
-        || found.status.is_some()
-        || words::table().speaks_of_failure(&normal(line))
+    found.code.is_some() || found.status.is_some() || words::speak_of_failure(&normal(line))
 }
 
 #[cfg(test)]

@@ -8,6 +8,8 @@
 use postroad_model::verdict::{BounceKind, Reason};
 use std::fmt;
 
+/// Most octets that are read of one mail, whichever way it came: what matters stands in its first parts.
+pub const MAX_READ: usize = 2 << 20;
 /// Longest diagnostic text, in characters.
 pub const MAX_DIAGNOSTIC: usize = 2_000;
 /// Longest other value, in characters.
@@ -218,6 +220,27 @@ pub enum FeedbackType {
 }
 
 impl FeedbackType {
+    /// The type of a word in a report or of a provider: the registered ones and what is written in their place; `None`
+    /// for types that nobody registered.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        match word.trim().to_ascii_lowercase().replace('_', "-").as_str() {
+            "abuse" | "complaint" | "spam" | "unsolicited" => Some(Self::Abuse),
+            "fraud" | "phishing" => Some(Self::Fraud),
+            "virus" | "malware" => Some(Self::Virus),
+            "other" => Some(Self::Other),
+            "opt-out" | "opt-out-list" | "optout" | "unsubscribe" => Some(Self::OptOut),
+            "auth-failure"
+            | "authfailure"
+            | "dkim"
+            | "dmarc"
+            | "spf"
+            | "authentication-failure" => Some(Self::AuthFailure),
+            "not-spam" | "notspam" | "miscategorized" | "ham" => Some(Self::NotSpam),
+            _ => None,
+        }
+    }
+
     /// The reason that goes with it.
     #[must_use]
     pub fn reason(self) -> Reason {

@@ -4,7 +4,8 @@
 //! its rules hold in every phase; the table knows receiving providers, texts and codes. It does not count, wait or
 //! change rows: that is the engine's part.
 
-use crate::rules::{self, Facts};
+use crate::rules;
+use crate::table::Facts;
 use postroad_model::relay::{ReplyMeaning, ReplyRule};
 use postroad_model::reply::{Phase, ReplyClass};
 use postroad_model::verdict::{BounceKind, Disposition, Reason, Scope, Verdict};
@@ -42,13 +43,17 @@ pub fn classify_reply(
             let text = normal_text(&reply.text);
             let status = reply.enhanced.or_else(|| status_in_text(reply));
             from_profile(reply.code, status, &text, profile).unwrap_or_else(|| {
-                rules::table().verdict(&Facts {
-                    code: reply.code,
+                let facts = Facts {
+                    code: Some(reply.code),
                     status,
-                    text: &text,
-                    phase,
+                    phase: Some(phase),
                     provider,
-                })
+                    hosts: ["", ""],
+                    text: &text,
+                    marks: "",
+                    human: "",
+                };
+                rules::verdict(&facts).0
             })
         }
     }

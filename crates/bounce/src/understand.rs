@@ -8,7 +8,8 @@
 
 use crate::codes::{self, Codes};
 use crate::reading::{Action, Confidence};
-use crate::rules;
+use crate::rules::{self, Ground};
+use crate::table::Facts;
 use crate::words::{self, Meaning, kind_of, normal};
 use postroad_model::reply::Phase;
 use postroad_model::verdict::{BounceKind, Reason};
@@ -174,21 +175,22 @@ fn meaning_of(evidence: &Evidence<'_>, told: &Told) -> Meaning {
     let marks = format!("{} {category} ", said.to_lowercase());
     let human = normal(front(evidence.human));
     let hosts = hosts_of(evidence);
-    let facts = words::Facts {
+    let facts = Facts {
         code: told.codes.code,
         status: told.status,
         phase: told.phase,
+        provider: provider_of(&hosts),
         hosts: [&hosts[0], &hosts[1]],
-        words: &words,
+        text: &words,
         marks: &marks,
         human: &human,
     };
-    let by_words = words::table().meaning(&facts);
+    let by_words = words::meaning(&facts);
     // The words of the far side decide, unless they are only "refused".
     if let Some(meaning) = by_words.as_ref().filter(|m| m.rule != "policy") {
         return meaning.clone();
     }
-    let by_reply = by_reply(&facts, &hosts, told);
+    let by_reply = by_reply(&facts, told);
     if let Some(meaning) = by_reply.as_ref().filter(|m| m.confidence > Confidence::Low) {
         return meaning.clone();
     }
@@ -212,24 +214,27 @@ fn hosts_of(evidence: &Evidence<'_>) -> [String; 2] {
     [host.trim_end_matches('.').to_ascii_lowercase(), domain.to_ascii_lowercase()]
 }
 
-/// The table of SMTP replies, for a reply or a status that is not in the table of words.
-fn by_reply(facts: &words::Facts<'_>, hosts: &[String; 2], told: &Told) -> Option<Meaning> {
-    let code = told.codes.code.or_else(|| told.status.map(|s| u16::from(s.class) * 100 + 50))?;
-    if !(400..600).contains(&code) {
-        return None;
-    }
-    let provider = Domain::parse(&hosts[0])
+/// Who hosts the mailbox: by the refusing host's name, else by the recipient's domain.
+fn provider_of(hosts: &[String; 2]) -> MailboxProvider {
+    Domain::parse(&hosts[0])
         .map(|d| MailboxProvider::of_mx(&d))
         .ok()
         .filter(|p| *p != MailboxProvider::Other)
         .or_else(|| Domain::parse(&hosts[1]).map(|d| MailboxProvider::of_domain(&d)).ok())
-        .unwrap_or(MailboxProvider::Other);
-    let verdict = rules::table().verdict(&rules::Facts {
-        code,
+        .unwrap_or(MailboxProvider::Other)
+}
+
+/// The table of SMTP replies, for a reply or a status that is not in the table of words.
+fn by_reply(facts: &Facts<'_>, told: &Told) -> Option<Meaning> {
+    let code = told.codes.code.or_else(|| told.status.map(|s| u16::from(s.class) * 100 + 50))?;
+    if !(400..600).contains(&code) {
+        return None;
+    }
+    let (verdict, ground) = rules::verdict(&Facts {
+        code: Some(code),
         status: told.status.filter(|s| codes::says_something(*s)),
-        text: facts.words,
-        phase: told.phase.unwrap_or(Phase::FinalDot),
-        provider,
+        phase: Some(told.phase.unwrap_or(Phase::FinalDot)),
+        ..*facts
     });
     let kind = match verdict.kind {
         BounceKind::Other => kind_of(verdict.reason),
@@ -239,8 +244,10 @@ fn by_reply(facts: &words::Facts<'_>, hosts: &[String; 2], told: &Told) -> Optio
         | BounceKind::Complaint
         | BounceKind::AutoReply) => kind,
     };
-    let vague = rules::is_code_alone(&verdict.rule);
-    let confidence = if vague { Confidence::Low } else { Confidence::Medium };
+    let confidence = match ground {
+        Ground::Said => Confidence::Medium,
+        Ground::Vague => Confidence::Low,
+    };
     Some(Meaning {
         rule: format!("reply-{}", verdict.rule),
         reason: verdict.reason,
@@ -250,8 +257,8 @@ fn by_reply(facts: &words::Facts<'_>, hosts: &[String; 2], told: &Told) -> Optio
 }
 
 /// What the report says to people, where the far side's words are missing or say nothing.
-fn by_people(facts: &words::Facts<'_>, human: &str, subject: &str) -> Option<Meaning> {
-    let ask = |words: &str| words::table().meaning(&words::Facts { words, ..*facts });
+fn by_people(facts: &Facts<'_>, human: &str, subject: &str) -> Option<Meaning> {
+    let ask = |text: &str| words::meaning(&Facts { text, ..*facts });
     let found = ask(human).or_else(|| ask(&normal(subject))).filter(|m| m.rule != "policy")?;
     let confidence = found.confidence.min(Confidence::Medium);
     Some(Meaning { confidence, ..found })

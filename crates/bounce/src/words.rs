@@ -1,72 +1,16 @@
-//! The table of what words mean in bounces: data compiled in (`words.toml`), matched in one pass over each text.
+//! The table of what words mean in bounces: data compiled in (`words.toml`).
 //!
-//! `understand` asks it before the table of SMTP replies. The first rule that matches decides. What always holds, by
+//! `understand` asks it before the table of SMTP replies; `table` matches. What always holds, by
 //! tests: each rule is reached by its own example, and no part of a text leads to another kind than its rule's. It does
 //! not know statuses without words beyond the few that its rules name.
 
 use crate::reading::Confidence;
-use crate::rules::{PhaseWord, StatusPattern};
-use aho_corasick::AhoCorasick;
-use postroad_model::EnhancedStatus;
-use postroad_model::reply::Phase;
+use crate::table::{self, Facts, Table};
 use postroad_model::verdict::{BounceKind, Reason};
 use serde::Deserialize;
-use std::ops::Range;
 use std::sync::OnceLock;
 
 const WORDS: &str = include_str!("words.toml");
-
-/// What is known of one recipient's refusal.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Facts<'t> {
-    pub code: Option<u16>,
-    pub status: Option<EnhancedStatus>,
-    pub phase: Option<Phase>,
-    /// Lower-case name of the refusing host, then the recipient's domain.
-    pub hosts: [&'t str; 2],
-    /// The diagnostic in normal form (`normal`).
-    pub words: &'t str,
-    /// The diagnostic in lower case.
-    pub marks: &'t str,
-    /// All that the report says to people, in normal form.
-    pub human: &'t str,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    rule: Vec<RawRule>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawRule {
-    id: String,
-    when: When,
-    then: Then,
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "a test sends each example through the table")
-    )]
-    example: String,
-    #[serde(default)]
-    #[cfg_attr(not(test), expect(dead_code, reason = "as example"))]
-    example_host: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct When {
-    text: Vec<String>,
-    not: Vec<String>,
-    mark: Vec<String>,
-    human: Vec<String>,
-    host: Vec<String>,
-    status: Vec<StatusPattern>,
-    class: Option<u16>,
-    code: Vec<u16>,
-    phase: Vec<PhaseWord>,
-}
 
 #[derive(Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -85,16 +29,6 @@ enum Sure {
     Medium,
 }
 
-struct Rule {
-    id: String,
-    when: When,
-    then: Then,
-    text: Range<usize>,
-    not: Range<usize>,
-    mark: Range<usize>,
-    human: Range<usize>,
-}
-
 /// What a rule says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Meaning {
@@ -104,111 +38,29 @@ pub(crate) struct Meaning {
     pub confidence: Confidence,
 }
 
-/// The compiled table: one automaton for words and one for marks.
-pub(crate) struct Table {
-    rules: Vec<Rule>,
-    words: AhoCorasick,
-    marks: AhoCorasick,
-    human: AhoCorasick,
-}
-
 /// The table, compiled at the first use.
-pub(crate) fn table() -> &'static Table {
-    static TABLE: OnceLock<Table> = OnceLock::new();
-    TABLE.get_or_init(|| Table::compile(raw_rules()))
+fn table() -> &'static Table<Then> {
+    static TABLE: OnceLock<Table<Then>> = OnceLock::new();
+    TABLE.get_or_init(|| Table::compile(table::raw(WORDS)))
 }
 
-fn raw_rules() -> Vec<RawRule> {
-    let file: File = toml::from_str(WORDS).expect("words.toml is compiled in and read by a test");
-    file.rule
+/// What the first rule that matches says.
+pub(crate) fn meaning(facts: &Facts<'_>) -> Option<Meaning> {
+    let rule = table().first(facts)?;
+    Some(Meaning {
+        rule: rule.id.clone(),
+        reason: rule.then.reason,
+        kind: rule.then.kind.unwrap_or_else(|| kind_of(rule.then.reason)),
+        confidence: match rule.then.sure {
+            Sure::High => Confidence::High,
+            Sure::Medium => Confidence::Medium,
+        },
+    })
 }
 
-fn automaton(fragments: &[String]) -> AhoCorasick {
-    AhoCorasick::new(fragments)
-        .expect("some hundred short fragments fit into an automaton, as a test shows")
-}
-
-fn add(fragments: &mut Vec<String>, more: &[String]) -> Range<usize> {
-    let start = fragments.len();
-    fragments.extend(more.iter().cloned());
-    start..fragments.len()
-}
-
-fn scan(automaton: &AhoCorasick, text: &str) -> Vec<bool> {
-    let mut seen = vec![false; automaton.patterns_len()];
-    for hit in automaton.find_overlapping_iter(text) {
-        seen[hit.pattern().as_usize()] = true;
-    }
-    seen
-}
-
-impl Table {
-    fn compile(raw: Vec<RawRule>) -> Self {
-        let (mut words, mut marks, mut human) = (Vec::new(), Vec::new(), Vec::new());
-        let rules = raw
-            .into_iter()
-            .map(|raw| Rule {
-                text: add(&mut words, &raw.when.text),
-                not: add(&mut words, &raw.when.not),
-                mark: add(&mut marks, &raw.when.mark),
-                human: add(&mut human, &raw.when.human),
-                id: raw.id,
-                when: raw.when,
-                then: raw.then,
-            })
-            .collect();
-        Self { rules, words: automaton(&words), marks: automaton(&marks), human: automaton(&human) }
-    }
-
-    /// What the first rule that matches says.
-    pub fn meaning(&self, facts: &Facts<'_>) -> Option<Meaning> {
-        let words = scan(&self.words, facts.words);
-        let marks = scan(&self.marks, facts.marks);
-        let human = scan(&self.human, facts.human);
-        let any = |seen: &[bool], range: &Range<usize>| seen[range.clone()].contains(&true);
-        let rule = self.rules.iter().find(|rule| {
-            rule.when.holds(facts)
-                && (rule.text.is_empty() || any(&words, &rule.text))
-                && (rule.mark.is_empty() || any(&marks, &rule.mark))
-                && (rule.human.is_empty() || any(&human, &rule.human))
-                && !any(&words, &rule.not)
-        })?;
-        Some(Meaning {
-            rule: rule.id.clone(),
-            reason: rule.then.reason,
-            kind: rule.then.kind.unwrap_or_else(|| kind_of(rule.then.reason)),
-            confidence: match rule.then.sure {
-                Sure::High => Confidence::High,
-                Sure::Medium => Confidence::Medium,
-            },
-        })
-    }
-
-    /// Whether a line says that something went wrong, by any rule's words.
-    pub fn speaks_of_failure(&self, words: &str) -> bool {
-        let seen = scan(&self.words, words);
-        self.rules.iter().any(|rule| seen[rule.text.clone()].contains(&true))
-    }
-}
-
-impl When {
-    fn holds(&self, facts: &Facts<'_>) -> bool {
-        let class =
-            facts.code.map(|c| c / 100).or_else(|| facts.status.map(|s| u16::from(s.class)));
-        let host = |end: &String| {
-            facts.hosts.iter().any(|h| {
-                h.strip_suffix(end.as_str())
-                    .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-            })
-        };
-        (self.status.is_empty()
-            || facts.status.is_some_and(|s| self.status.iter().any(|p| p.matches(s))))
-            && self.class.is_none_or(|c| class == Some(c))
-            && (self.code.is_empty() || facts.code.is_some_and(|c| self.code.contains(&c)))
-            && (self.phase.is_empty()
-                || facts.phase.is_some_and(|p| self.phase.iter().any(|w| w.covers(p))))
-            && (self.host.is_empty() || self.host.iter().any(host))
-    }
+/// Whether a line in normal form says that something went wrong, by any rule's words.
+pub(crate) fn speak_of_failure(words: &str) -> bool {
+    table().speaks(words)
 }
 
 /// The kind that goes with a reason where a rule does not say another.
@@ -313,15 +165,22 @@ fn is_noise(word: &str) -> bool {
 mod tests {
     use super::*;
     use crate::codes;
+    use crate::table::Raw;
+    use postroad_model::MailboxProvider;
+
+    fn raw_rules() -> Vec<Raw<Then>> {
+        table::raw(WORDS)
+    }
 
     fn meaning_of(text: &str, host: &str, human: &str) -> Option<Meaning> {
         let found = codes::of(text);
-        table().meaning(&Facts {
+        meaning(&Facts {
             code: found.code,
             status: found.status,
             phase: codes::command(text),
+            provider: MailboxProvider::Other,
             hosts: [host, ""],
-            words: &normal(text),
+            text: &normal(text),
             marks: &text.to_lowercase(),
             human: &normal(human),
         })
@@ -352,12 +211,13 @@ mod tests {
                     code: found.code,
                     status: found.status,
                     phase: codes::command(&rule.example),
+                    provider: MailboxProvider::Other,
                     hosts: [&rule.example_host, ""],
-                    words: &format!(" {fragment} "),
+                    text: &format!(" {fragment} "),
                     marks: &rule.example.to_lowercase(),
                     human: "",
                 };
-                let meaning = table().meaning(&facts);
+                let meaning = meaning(&facts);
                 let same = meaning.as_ref().is_some_and(|m| {
                     let both = [m.kind, kind];
                     // Soft and block are neighbours: neither costs an address.
