@@ -3,10 +3,11 @@
 //! Called once for each fresh event. Only what a token proved acts here: anybody may write a mail. What must always hold:
 //! a rest never shortens one that stands; a campaign is held by its own transition and says why, and how to go on.
 
+use crate::sweep::Counts;
 use crate::{Feedback, Result};
 use postroad_model::campaign::{CampaignAct, CampaignState, HoldReason};
 use postroad_model::delivery::Role;
-use postroad_model::feedback::{Act, Counted, Rest, Threshold};
+use postroad_model::feedback::{Act, Rest, Threshold};
 use postroad_model::limit::{CalendarPeriod, Window};
 use postroad_model::relay::Relay;
 use postroad_model::verdict::Reason;
@@ -121,14 +122,16 @@ impl Feedback {
         };
         let why = format!("{why}, so mail of {} stops", domain.as_str());
         for stored in all.iter().filter(|s| domain_of(s) == domain) {
-            self.hold_stored(stored, &why, &Counted::default(), now).await?;
+            let counts = self.counted(stored.campaign.id).await?;
+            self.hold_stored(stored, &why, &counts, now).await?;
         }
         Ok(())
     }
 
     async fn hold(&self, campaign: CampaignId, why: &str, now: Timestamp) -> Result<()> {
         let stored = self.store.campaign_by_id(campaign).await?;
-        self.hold_stored(&stored, why, &Counted::default(), now).await
+        let counts = self.counted(campaign).await?;
+        self.hold_stored(&stored, why, &counts, now).await
     }
 
     /// Holds a campaign that runs, and notes what was counted, so that it is judged anew from there on.
@@ -136,7 +139,7 @@ impl Feedback {
         &self,
         stored: &StoredCampaign,
         why: &str,
-        counted: &Counted,
+        counts: &Counts,
         now: Timestamp,
     ) -> Result<()> {
         let campaign = &stored.campaign;
@@ -151,12 +154,9 @@ impl Feedback {
             Err(error) => return Err(error.into()),
         }
         tracing::warn!(campaign = campaign.name, why, "held; `postroad campaign resume` goes on");
-        let counted = if *counted == Counted::default() {
-            self.counted(campaign.id).await?.total
-        } else {
-            *counted
-        };
-        let data = serde_json::json!({ "by": BY, "why": why, "counted": counted });
+        let blocks: Vec<_> = counts.by.iter().map(|((r, p), c)| (r, p, c.blocks)).collect();
+        let data =
+            serde_json::json!({ "by": BY, "why": why, "counted": counts.total, "blocks": blocks });
         Ok(self.store.record_campaign_event(campaign.id, "hold", &data, now).await?)
     }
 

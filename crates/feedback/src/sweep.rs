@@ -39,7 +39,29 @@ pub struct Swept {
 /// Counts of a campaign, together and by relay and mailbox provider.
 pub(crate) struct Counts {
     pub total: Counted,
-    by: BTreeMap<(i64, i64), Counted>,
+    pub by: BTreeMap<(i64, i64), Counted>,
+}
+
+/// What was counted when a campaign was held, and when its relays' rests began.
+#[derive(Default)]
+struct Baselines {
+    held: Counted,
+    /// Blocks by relay and mailbox provider at the hold.
+    held_blocks: BTreeMap<(i64, i64), i64>,
+    rested: BTreeMap<(i64, i64), Counted>,
+}
+
+impl Baselines {
+    /// What was counted since the hold. Blocks of a provider for which a relay rests say nothing of the rest of the
+    /// campaign; those before the hold are not in the rest any more.
+    fn rest(&self, counts: &Counts, resting: impl Iterator<Item = (i64, i64)>) -> Counted {
+        let mut rest = counts.total.since(&self.held);
+        for pair in resting {
+            let all = counts.by.get(&pair).map_or(0, |c| c.blocks);
+            rest.blocks -= all - self.held_blocks.get(&pair).copied().unwrap_or(0);
+        }
+        rest
+    }
 }
 
 type Pair = (RelayId, MailboxProvider);
@@ -144,13 +166,13 @@ impl Feedback {
         if all.complaints.max(all.hard).max(all.blocks) < MIN_REPORTS {
             return Ok(());
         }
-        let (held, rested) = self.baselines(id).await?;
+        let before = self.baselines(id).await?;
         let brakes = &self.settings.policy.brakes;
         let standing = self.store.brakes(now).await?;
         if self.recount(id, now) {
             self.count_sent(id, &mut counts).await?;
             for (pair, counted) in &counts.by {
-                let since = counted.since(&rested.get(pair).copied().unwrap_or_default());
+                let since = counted.since(&before.rested.get(pair).copied().unwrap_or_default());
                 let Some(high) = brakes.judge(&since) else { continue };
                 let (relay, provider) = pair_of(*pair);
                 let stands =
@@ -165,14 +187,10 @@ impl Feedback {
                 self.store.record_campaign_event(id, "brake", &data, now).await?;
             }
         }
-        // Blocks of a provider for which the relay rests say nothing of the rest of the campaign.
-        let mut rest = counts.total.since(&held);
-        for brake in &standing {
-            let (Some(relay), Some(provider)) = (brake.relay, brake.provider) else { continue };
-            rest.blocks -= counts.by.get(&(relay.0, provider.code())).map_or(0, |c| c.blocks);
-        }
+        let resting = standing.iter().filter_map(|b| Some((b.relay?.0, b.provider?.code())));
+        let rest = before.rest(&counts, resting);
         match brakes.judge(&rest) {
-            Some(high) => self.hold_stored(stored, &high.to_string(), &counts.total, now).await,
+            Some(high) => self.hold_stored(stored, &high.to_string(), &counts, now).await,
             None => Ok(()),
         }
     }
@@ -212,20 +230,23 @@ impl Feedback {
     }
 
     /// What was counted at the last hold, and at the last rest of each relay and provider.
-    async fn baselines(&self, id: CampaignId) -> Result<(Counted, BTreeMap<(i64, i64), Counted>)> {
-        let (mut held, mut rested) = (Counted::default(), BTreeMap::new());
+    async fn baselines(&self, id: CampaignId) -> Result<Baselines> {
+        let mut found = Baselines::default();
         for (kind, data) in self.store.brake_notes(id).await? {
             let Ok(data) = serde_json::from_str::<serde_json::Value>(&data) else { continue };
             let Ok(counted) = serde_json::from_value(data["counted"].clone()) else { continue };
             if kind == "hold" {
-                held = counted;
+                found.held = counted;
+                let blocks: Vec<(i64, i64, i64)> =
+                    serde_json::from_value(data["blocks"].clone()).unwrap_or_default();
+                found.held_blocks = blocks.into_iter().map(|(r, p, n)| ((r, p), n)).collect();
             } else if let (Some(relay), Some(provider)) =
                 (data["relay"].as_i64(), data["provider"].as_i64())
             {
-                rested.insert((relay, provider), counted);
+                found.rested.insert((relay, provider), counted);
             }
         }
-        Ok((held, rested))
+        Ok(found)
     }
 
     /// True when the rows of a campaign may be counted again.
@@ -249,5 +270,27 @@ fn add(counted: &mut Counted, tally: &Tally) {
         BounceKind::Block => counted.blocks += tally.n,
         BounceKind::Complaint => counted.complaints += tally.n,
         BounceKind::Soft | BounceKind::AutoReply | BounceKind::Other => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_before_a_hold_are_taken_off_once() {
+        let blocks = |sent, blocks| Counted { sent, blocks, ..Counted::default() };
+        let pairs = |one, other| BTreeMap::from([((1, 1), one), ((1, 2), other)]);
+        let counts = Counts { total: blocks(500, 60), by: pairs(blocks(200, 35), blocks(300, 25)) };
+        let check = |held, held_blocks, resting: &[(i64, i64)], expected| {
+            let before = Baselines { held, held_blocks, ..Baselines::default() };
+            assert_eq!(before.rest(&counts, resting.iter().copied()), expected, "{resting:?}");
+        };
+        check(Counted::default(), BTreeMap::new(), &[], blocks(500, 60));
+        check(Counted::default(), BTreeMap::new(), &[(1, 1)], blocks(500, 25));
+        let (held, by) = (blocks(250, 30), BTreeMap::from([((1, 1), 30)]));
+        check(held, by.clone(), &[(1, 1)], blocks(250, 25));
+        check(held, by.clone(), &[(1, 1), (1, 2)], blocks(250, 0));
+        check(held, by, &[(9, 9)], blocks(250, 30));
     }
 }
