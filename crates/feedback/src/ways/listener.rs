@@ -5,7 +5,7 @@
 //! an unknown or forged tag is refused at RCPT with 550 5.1.1, so that nobody can fill the database or relay; sizes,
 //! recipients, connections and waits have bounds. It queues nothing and sends nothing.
 
-use crate::{Feedback, Incoming, MAX_MAIL, Source};
+use crate::{Feedback, Incoming, Source};
 use postroad_model::{Domain, EmailAddress, Timestamp};
 use postroad_smtpd::{
     Answer, BodyUse, Clock, Envelope, Handler, Limits, Peer, Protocol, Recipient, Replies, Reply,
@@ -41,7 +41,7 @@ pub struct ListenerSettings {
     pub domains: Vec<Domain>,
     /// Addresses that take unsubscribe mails, with or without a plus-tag.
     pub unsubscribe: Vec<EmailAddress>,
-    /// The largest message.
+    /// The largest message that is accepted; no more than `MAX_READ` of it is read.
     pub octets_max: usize,
 }
 
@@ -71,7 +71,7 @@ impl Listener {
         let listen = settings.listen;
         let limits = Limits {
             line_bytes_max: 4_096,
-            message_bytes_max: settings.octets_max.min(MAX_MAIL) as u64,
+            message_bytes_max: settings.octets_max as u64,
             recipients_max: RECIPIENTS_MAX,
             connections_max: CONNECTIONS_MAX,
             errors_max: ERRORS_MAX,
@@ -126,10 +126,7 @@ impl Door {
         if !known {
             return ELSEWHERE;
         }
-        match self.feedback.store().keys().read_envelope(local) {
-            Ok(_) => OURS,
-            Err(_) => NOBODY,
-        }
+        if self.feedback.is_tag(local) { OURS } else { NOBODY }
     }
 
     async fn record(&self, recipient: &str, bytes: &[u8], now: Timestamp) -> Reply {

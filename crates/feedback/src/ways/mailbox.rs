@@ -1,11 +1,13 @@
 //! The watcher of one mailbox: each new message once, recorded, then left, moved or deleted.
 //!
 //! A task of `serve` on every node; the lease of the job `mailbox:NAME` says which one works. IMAP waits with IDLE
-//! (RFC 2177), POP3 looks again after a while (RFC 1939). What must always hold: a message is recorded before it is moved or deleted, and
-//! before the position passes it; so a kill at any point repeats a message at most, and what is repeated is known by
-//! [`crate::Feedback`]. A login that was refused is not tried again for a long time: operators lock accounts for that.
+//! (RFC 2177), POP3 looks again after a while (RFC 1939). What must always hold: a message is recorded before it is moved
+//! or deleted, and before the position passes it, and only what came is passed; so a kill at any point repeats some
+//! messages at most, and what is repeated is known by [`crate::Feedback`]. A login that was refused is not tried again
+//! for a long time: operators lock accounts for that.
 
-use crate::{Feedback, Incoming, MAX_MAIL, Source};
+use crate::{Feedback, Incoming, Source};
+use postroad_bounce::MAX_READ;
 use postroad_mailbox::{
     Access, Error as MailError, Extent, Imap, Message, Opening, Pop3, Position, Query, Woken,
 };
@@ -16,6 +18,7 @@ use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// The job's lease is extended this often: well within its length.
@@ -26,6 +29,8 @@ const FIRST_PAUSE: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
 /// After a refused login.
 const PERSON_PAUSE: Duration = Duration::from_secs(15 * 60);
+/// POP3 messages between two notes of what was seen.
+const NOTED_EVERY: usize = 100;
 /// POP3 locks the mailbox while it is open, so a session takes no more than these.
 const POP3_MESSAGES: usize = 500;
 
@@ -300,21 +305,26 @@ impl Watcher<'_> {
         let listed = pop3.unique_ids().await?;
         let mut seen = Position::still_seen(note.position.as_ref(), &listed);
         note.delete.retain(|id| seen.contains(id));
-        let mut taken = 0;
+        let (mut taken, mut noted, mut noted_at) = (0, 0, Instant::now());
         for (number, id) in &listed {
             if self.stop.is_cancelled() || taken == POP3_MESSAGES {
                 break;
             }
             if !seen.contains(id) {
-                taken += 1;
-                if let Some(message) = pop3.fetch(*number, self.octets_max()).await?
-                    && *self.record(message).await? == After::Delete
-                {
-                    note.delete.insert(id.clone());
+                // What the server would not give now is asked for again at the next look.
+                if let Some(message) = pop3.fetch(*number, self.octets_max()).await? {
+                    taken += 1;
+                    if *self.record(message).await? == After::Delete {
+                        note.delete.insert(id.clone());
+                    }
+                    seen.insert(id.clone());
                 }
-                seen.insert(id.clone());
+            }
+            // All of the note is written each time; what a kill makes come again is known.
+            if taken >= noted + NOTED_EVERY || noted_at.elapsed() >= HEARTBEAT {
                 note.position = Some(Position::Pop3 { seen: seen.clone() });
                 self.keep(lease, note).await?;
+                (noted, noted_at) = (taken, Instant::now());
             }
             // Also what an earlier session could not delete because it did not end well.
             if note.delete.contains(id) {
@@ -354,7 +364,7 @@ impl Watcher<'_> {
     }
 
     fn octets_max(&self) -> usize {
-        self.watch.octets_max.min(MAX_MAIL)
+        self.watch.octets_max.min(MAX_READ)
     }
 
     /// Days of IMAP have no zone, so a day more is asked for.

@@ -272,6 +272,59 @@ async fn a_mail_that_makes_the_program_fall_is_kept_and_the_next_one_is_read() {
     }
 }
 
+/// A POP3 server of a few lines with two messages, the first of which it does not give in its first session.
+async fn moody(mails: [Vec<u8>; 2]) -> SocketAddr {
+    let listener =
+        tokio::net::TcpListener::bind(postroad_testkit::loopback::address()).await.unwrap();
+    let at = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        for session in 0.. {
+            let (stream, _) = listener.accept().await.unwrap();
+            let (read, mut write) = stream.into_split();
+            let mut lines = BufReader::new(read).lines();
+            write.write_all(b"+OK hello\r\n").await.unwrap();
+            while let Ok(Some(line)) = lines.next_line().await {
+                let answer: Vec<u8> = match line.as_str() {
+                    "UIDL" => b"+OK\r\n1 one\r\n2 two\r\n.\r\n".to_vec(),
+                    "RETR 1" if session == 0 => b"-ERR [SYS/TEMP] later\r\n".to_vec(),
+                    "RETR 1" => [b"+OK\r\n", &mails[0][..], b".\r\n"].concat(),
+                    "RETR 2" => [b"+OK\r\n", &mails[1][..], b".\r\n"].concat(),
+                    _ => b"+OK\r\n".to_vec(),
+                };
+                write.write_all(&answer).await.unwrap();
+            }
+        }
+    });
+    at
+}
+
+#[tokio::test]
+async fn a_message_that_the_server_did_not_give_is_asked_for_again() {
+    let Some(dovecot) = dovecot::spawn() else { return };
+    let mut world = World::sqlite().await;
+    world.people(&[AN, BINH]).await;
+    let sent = world.send("one", &[]).await;
+    let mail = |who: &str| dsn(&sent.return_path(who), who, "5.1.1", GONE, "");
+    let at = moody([mail(AN), mail(BINH)]).await;
+    let mut watched = watched(&dovecot, MailProtocol::Pop3, After::Leave);
+    let open = watched.access.clone();
+    watched.access = Arc::new(move || {
+        let open = open.clone();
+        Box::pin(async move {
+            let endpoint =
+                Endpoint { host: at.ip().to_string(), port: at.port(), tls: TlsMode::None };
+            Ok(Access { endpoint, ..open().await? })
+        })
+    });
+    let heard = until(&world, world.node, &watched, (BOUNCE, 2), End::Stopped).await;
+    assert_eq!(count(&heard, &WatchEvent::Open), 2, "{heard:?}");
+    for who in [AN, BINH] {
+        assert_eq!(world.state(sent.row(who)).await, DeliveryState::Bounced, "{who}");
+    }
+    let third = until(&world, world.node, &watched, (WatchEvent::Idle, 1), End::Stopped).await;
+    assert_eq!(count(&third, &BOUNCE), 0, "what came is not asked for again: {third:?}");
+}
+
 async fn listening(world: &World, speaks: Speaks) -> Listener {
     let settings = ListenerSettings {
         listen: postroad_testkit::loopback::address(),
