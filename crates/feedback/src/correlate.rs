@@ -4,7 +4,8 @@
 //! Message-ID (whose left part is the same token), the identifier that a relay gave in its 250 together with the
 //! recipient, the envelope identifier of RFC 3461 together with the recipient, else the newest mail to that address. What must
 //! always hold: a token is only believed with its own row, campaign and copy; after a forged or stale tag nothing weaker
-//! than a token is believed; an address that we never sent to leads nowhere.
+//! than a token is believed; what anybody could have written is never strong: a relay's identifier is so only where its
+//! provider signed; an address that we never sent to leads nowhere.
 
 use crate::Result;
 use postroad_bounce::References;
@@ -18,8 +19,8 @@ const DAY_MS: i64 = 86_400_000;
 const TOKEN_DAYS: i64 = 730;
 /// Without a token a report belongs to mail of these last days.
 const WEAK_DAYS: i64 = 14;
-/// A relay's identifier shorter than this could stand in any reply by chance.
-const MIN_ID: usize = 10;
+/// A relay's identifier shorter than this could be guessed, or stand in any reply by chance.
+const MIN_ID: usize = 16;
 
 /// A delivery that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,11 +103,11 @@ pub(crate) async fn by_token(
     Ok(if forged { Trace::Forged } else { Trace::Nothing })
 }
 
-/// Finds the delivery by recipient and whatever else was told.
+/// Finds the delivery by recipient and whatever else was told; `told_by` is the strength that a relay's identifier has.
 pub(crate) async fn by_address(
     store: &Store,
     signs: &Signs<'_>,
-    recipient: &EmailAddress,
+    (recipient, told_by): (&EmailAddress, Strength),
     now: Timestamp,
 ) -> Result<Trace> {
     let rows = store.sent_to(recipient, now.plus_ms(-WEAK_DAYS * DAY_MS)).await?;
@@ -116,7 +117,7 @@ pub(crate) async fn by_address(
     };
     if let Some(row) = rows.iter().find(given) {
         let how = "the identifier that the relay gave, and the recipient";
-        return Ok(found(row.clone(), last_sent(row), Strength::Strong, how));
+        return Ok(found(row.clone(), last_sent(row), told_by, how));
     }
     for (id, copy_no) in signs.envelope_ids.iter().filter_map(|text| envelope_id(text)) {
         if let Some(row) = rows.iter().find(|r| r.id == id && copy_no <= r.copy_no) {
@@ -167,11 +168,15 @@ fn left(id: &str) -> &str {
     id.split('@').next().unwrap_or_default()
 }
 
-/// True when a reply holds the identifier. Operators append a filter's name or a recipient's number behind a full stop.
+/// True when the identifier is a word of the reply. Operators append a filter's name or a recipient's number behind a
+/// full stop.
 fn names(reply: &str, id: &str) -> bool {
-    let id = left(id);
-    let head = id.split('.').next().unwrap_or_default();
-    [id, head].iter().any(|part| part.len() >= MIN_ID && reply.contains(part))
+    let head = |id| left(id).split('.').next().unwrap_or_default();
+    let words = reply.split(|c: char| !(c.is_alphanumeric() || "-_.@".contains(c)));
+    words.map(|word| word.trim_matches('.')).any(|word| {
+        let same = |part: fn(&str) -> &str| part(word).len() >= MIN_ID && part(word) == part(id);
+        same(left) || head(word).len() >= MIN_ID && head(word) == head(id)
+    })
 }
 
 /// What `delivery` writes as ENVID: bucket, row, copy.
@@ -192,7 +197,14 @@ mod tests {
             assert_eq!(names(reply, id), expected, "{reply} {id}");
         };
         check("Ok 0102018f-abcd-000000", "<0102018f-abcd-000000@eu-west-1.amazonses.com>", true);
-        check("Ok: queued as kLm3_xYz12Q9", "kLm3_xYz12Q9.filterdrecv-p3-7", true);
+        check("Ok: queued as kLm3_xYz12Q9aBcD-12", "kLm3_xYz12Q9aBcD-12.filterdrecv-p3-7", true);
+        check("queued as kLm3_xYz12Q9aBcD-12.p3.", "<kLm3_xYz12Q9aBcD-12@x>", true);
+        check("2.0.0 OK id=1abcde-0002Zx-Kq", "1abcde-0002Zx-Kq", true);
+        // A part of a word is anybody's guess, and so is what every reply has.
+        check("Ok 0102018f-abcd-000000", "0102018f-abcd-0000@x", false);
+        check("Ok 0102018f-abcd-000000", "102018f-abcd-000000@x", false);
+        check("2.0.0 Message accepted for delivery", "accepted@x.example", false);
+        check("Ok: queued as 4XyZ4XyZ4XyZ", "4XyZ4XyZ4XyZ@relay.example", false);
         check("Ok: queued as 4XyZ", "4XyZ@relay.example", false);
         check("Ok", "", false);
     }

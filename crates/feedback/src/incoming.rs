@@ -2,13 +2,10 @@
 //!
 //! Made by the ways in (mailbox, listener, pipe, webhooks), taken by [`crate::Feedback`]. Nothing here is trusted:
 //! which delivery something speaks of is decided by `correlate`, what it does by the policy. Everything is bounded by
-//! those who make it; [`MAX_MAIL`] is the bound for a mail.
+//! those who make it; of a mail no more than `postroad_bounce::MAX_READ` is read.
 
 use postroad_model::Timestamp;
 use serde::{Deserialize, Serialize};
-
-/// Longer mails are cut there before they are read: what matters stands in the first parts.
-pub const MAX_MAIL: usize = 16 * 1024 * 1024;
 
 /// Something that came back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,9 +64,10 @@ pub struct ProviderEvent {
     pub message_id: Option<String>,
     /// X-Postroad-Ref or the same token told another way (custom arguments, tags).
     pub postroad_ref: Option<String>,
-    /// The event's own identifier: the same event told twice has the same one.
+    /// The provider's name for the event, for the record: what was told twice is known by delivery, copy and meaning,
+    /// whichever way it came.
     pub provider_id: String,
-    /// When it happened.
+    /// When it happened: the event's time, unless it lies ahead or days back.
     pub at: Option<Timestamp>,
 }
 

@@ -19,11 +19,11 @@ pub mod ways;
 pub mod webhook;
 
 pub use error::Error;
-pub use incoming::{Incoming, MAX_MAIL, Permanence, ProviderEvent, ProviderWhat, Source};
+pub use incoming::{Incoming, Permanence, ProviderEvent, ProviderWhat, Source};
 pub use sweep::Swept;
 pub use taken::{Done, Outcome, Taken};
 
-use correlate::{Found, Signs, Trace, by_token};
+use correlate::Found;
 use postroad_bounce::Reading;
 use postroad_metrics::Metrics;
 use postroad_model::delivery::Role;
@@ -85,25 +85,10 @@ impl Feedback {
         &self.store
     }
 
-    /// True for the address of a bounce domain whose tag leads to a delivery: what a listener may take mail for.
+    /// True for a local part whose tag is one of ours: what a listener may take mail for.
     #[must_use]
-    pub fn is_tag(&self, address: &str) -> bool {
-        let Some((local, domain)) = address.rsplit_once('@') else { return false };
-        let ours = Domain::parse(domain).is_ok_and(|d| self.settings.bounce_domains.contains(&d));
-        ours && correlate::envelope_token(self.store.keys(), local).is_some()
-    }
-
-    /// A copy of a message lies in its relay's Sent folder: evidence that the relay took it. `reference` is the message's
-    /// X-Postroad-Ref, or its Message-ID. True when that settled an unknown delivery.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn sent_copy(&self, reference: &str, now: Timestamp) -> Result<bool> {
-        let signs = Signs { message_ids: vec![reference], ..Signs::default() };
-        match by_token(&self.store, &[], &signs, now).await? {
-            Trace::Found(found) => self.sign_of_life(&found, now).await,
-            Trace::Forged | Trace::Nothing => Ok(false),
-        }
+    pub fn is_tag(&self, local: &str) -> bool {
+        correlate::envelope_token(self.store.keys(), local).is_some()
     }
 
     /// Ordinary mail that names one of our messages (the copy in a Sent folder, a person's answer) proves that a relay

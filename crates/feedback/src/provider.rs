@@ -4,17 +4,14 @@
 //! the provider's own judgement stands. Signatures were checked by the way in.
 
 use crate::incoming::{Permanence, ProviderEvent, ProviderWhat, Source};
-use crate::report::{Told, What};
-use postroad_bounce::classify_reply;
+use crate::report::{self, Told, What};
+use postroad_bounce::{FeedbackType, classify_reply};
 use postroad_model::feedback::Evidence;
 use postroad_model::reply::Phase;
 use postroad_model::verdict::{BounceKind, Reason};
 use postroad_model::{EmailAddress, MailboxProvider, Reply};
 use postroad_store::EventKind;
 use serde_json::json;
-
-/// Longest words of a provider that are kept.
-const MAX_WORDS: usize = 2_000;
 
 /// What an event is.
 pub(crate) fn told(event: &ProviderEvent, source: &Source) -> Told {
@@ -26,6 +23,7 @@ pub(crate) fn told(event: &ProviderEvent, source: &Source) -> Told {
         code: None,
         status: None,
         diagnostic: String::new(),
+        at: event.at,
         undecided: false,
         data: json!({
             "recipient": event.recipient,
@@ -39,13 +37,19 @@ pub(crate) fn told(event: &ProviderEvent, source: &Source) -> Told {
     match &event.what {
         ProviderWhat::Bounce { status, code, diagnostic, permanence } => {
             told.what = event_of(EventKind::Bounce, Evidence::Returned);
-            told.diagnostic = clip(diagnostic);
+            told.diagnostic = diagnostic.clone();
             (told.code, told.status) = (*code, status.clone());
             judge(&mut told, *permanence);
         }
         ProviderWhat::Complaint { kind } => {
-            told.what = event_of(EventKind::Complaint, Evidence::Arrived);
-            (told.kind, told.reason) = (BounceKind::Complaint, Reason::Complaint);
+            // A word that nobody registered is a complaint all the same: the provider calls the event one.
+            let feedback = kind.as_deref().and_then(FeedbackType::parse);
+            let feedback = feedback.unwrap_or(FeedbackType::Abuse);
+            told.what = report::of_feedback(feedback);
+            told.reason = feedback.reason();
+            if told.reason == Reason::Complaint {
+                told.kind = BounceKind::Complaint;
+            }
             told.data["feedback"] = json!(kind);
         }
         ProviderWhat::Delivered => told.what = event_of(EventKind::Delivered, Evidence::Arrived),
@@ -53,12 +57,12 @@ pub(crate) fn told(event: &ProviderEvent, source: &Source) -> Told {
         ProviderWhat::Clicked => told.what = event_of(EventKind::Clicked, Evidence::Arrived),
         ProviderWhat::Deferred { diagnostic } => {
             told.what = event_of(EventKind::Delayed, Evidence::Taken);
-            told.diagnostic = clip(diagnostic);
+            told.diagnostic = diagnostic.clone();
         }
         ProviderWhat::Suppressed { diagnostic } => {
             told.what = event_of(EventKind::Bounce, Evidence::Returned);
             (told.kind, told.reason) = (BounceKind::Hard, Reason::SuppressedUpstream);
-            told.diagnostic = clip(diagnostic);
+            told.diagnostic = diagnostic.clone();
         }
         ProviderWhat::Unsubscribed => {
             told.what = What::OptOut;
@@ -101,13 +105,34 @@ fn judge(told: &mut Told, permanence: Permanence) {
     }
 }
 
-fn clip(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(MAX_WORDS).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_is_a_complaint_counts_as_one() {
+        let check = |word: Option<&str>, reason, what| {
+            let event = ProviderEvent {
+                recipient: Some("an@example.vn".into()),
+                what: ProviderWhat::Complaint { kind: word.map(Into::into) },
+                message_id: None,
+                postroad_ref: None,
+                provider_id: "1".into(),
+                at: None,
+            };
+            let told = told(&event, &Source::Hook("ses".into()));
+            assert_eq!((told.reason, told.what), (reason, what), "{word:?}");
+            assert_eq!(told.kind == BounceKind::Complaint, reason == Reason::Complaint, "{word:?}");
+        };
+        let complaint = What::Event(EventKind::Complaint, Evidence::Arrived);
+        for word in [None, Some("abuse"), Some("fraud"), Some("virus"), Some("other"), Some("??")] {
+            check(word, Reason::Complaint, complaint);
+        }
+        let fine = What::Event(EventKind::NotSpam, Evidence::Arrived);
+        check(Some("not-spam"), Reason::NotSpam, fine);
+        check(Some("auth-failure"), Reason::AuthReport, What::Note);
+        check(Some("opt-out"), Reason::OptOut, What::OptOut);
+    }
 
     #[test]
     fn the_far_sides_words_count_before_the_providers_judgement() {

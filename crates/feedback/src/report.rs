@@ -5,10 +5,10 @@
 //! the contact's (RFC 6591).
 
 use postroad_bounce::{Action, Confidence, FeedbackType, Finding, Report};
-use postroad_model::EmailAddress;
 use postroad_model::feedback::Evidence;
 use postroad_model::verdict::{BounceKind, Reason};
-use postroad_store::EventKind;
+use postroad_model::{EmailAddress, Timestamp};
+use postroad_store::{EventKind, Strength};
 use serde_json::{Value, json};
 
 /// Most other names of a recipient that are tried.
@@ -26,6 +26,8 @@ pub(crate) struct Told {
     pub code: Option<u16>,
     pub status: Option<String>,
     pub diagnostic: String,
+    /// When it happened, where a provider told.
+    pub at: Option<Timestamp>,
     /// Nobody could say what it means: a person should look.
     pub undecided: bool,
     /// For the record and `explain`.
@@ -45,11 +47,21 @@ pub(crate) enum What {
 
 impl Told {
     /// The part of the key that tells two reports about one copy apart.
-    pub(crate) fn key(&self) -> &'static str {
+    ///
+    /// A bounce that says something else, or is better proven, is another one: a dead address must not hide behind
+    /// yesterday's full mailbox, nor what a token proves behind what anybody could have written.
+    pub(crate) fn key(&self, strength: Strength) -> String {
         match self.what {
-            What::Event(kind, _) => kind.as_str(),
-            What::OptOut => "opt_out",
-            What::Note => "note",
+            What::Event(kind @ EventKind::Bounce, _) => {
+                let proven = match strength {
+                    Strength::Strong => "",
+                    Strength::Weak => ".weak",
+                };
+                format!("{}.{}{proven}", kind.as_str(), self.kind.as_str())
+            }
+            What::Event(kind, _) => kind.as_str().to_owned(),
+            What::OptOut => "opt_out".to_owned(),
+            What::Note => "note".to_owned(),
         }
     }
 
@@ -81,6 +93,7 @@ pub(crate) fn told(report: &Report, findings: &[Finding]) -> Told {
         code: report.code,
         status: report.status.clone(),
         diagnostic: report.diagnostic.clone(),
+        at: None,
         undecided: is_bounce
             && (report.reason == Reason::Unknown || report.confidence == Confidence::Low),
         data: json!({
@@ -99,17 +112,21 @@ pub(crate) fn told(report: &Report, findings: &[Finding]) -> Told {
     }
 }
 
+/// What a feedback report is, by mail or by a webhook.
+pub(crate) fn of_feedback(feedback: FeedbackType) -> What {
+    match feedback {
+        FeedbackType::Abuse | FeedbackType::Fraud | FeedbackType::Virus | FeedbackType::Other => {
+            What::Event(EventKind::Complaint, Evidence::Arrived)
+        }
+        FeedbackType::OptOut => What::OptOut,
+        FeedbackType::NotSpam => What::Event(EventKind::NotSpam, Evidence::Arrived),
+        FeedbackType::AuthFailure => What::Note,
+    }
+}
+
 fn what(report: &Report, findings: &[Finding]) -> What {
     if let Some(feedback) = report.feedback {
-        return match feedback {
-            FeedbackType::Abuse
-            | FeedbackType::Fraud
-            | FeedbackType::Virus
-            | FeedbackType::Other => What::Event(EventKind::Complaint, Evidence::Arrived),
-            FeedbackType::OptOut => What::OptOut,
-            FeedbackType::NotSpam => What::Event(EventKind::NotSpam, Evidence::Arrived),
-            FeedbackType::AuthFailure => What::Note,
-        };
+        return of_feedback(feedback);
     }
     if report.reason == Reason::OptOut {
         return What::OptOut;

@@ -5,11 +5,11 @@
 //! RFC 2369 section 3.2 gave it to the mail program) and unsubscribes. What was not understood is kept for a person.
 
 use crate::correlate::{Found, Signs, Trace, by_address, by_token};
-use crate::incoming::{Incoming, MAX_MAIL, ProviderEvent, Source};
+use crate::incoming::{Incoming, ProviderEvent, Source};
 use crate::report::{Told, What, told};
 use crate::{Done, Error, Feedback, Outcome, Result, Taken, provider};
 use futures_util::FutureExt;
-use postroad_bounce::{Finding, Reading};
+use postroad_bounce::{Finding, MAX_READ, Reading};
 use postroad_model::campaign::CampaignAct;
 use postroad_model::delivery::DeliveryState;
 use postroad_model::feedback::{Act, Evidence};
@@ -25,6 +25,8 @@ use std::panic::AssertUnwindSafe;
 const FELL: &str = "this mail makes the program fall: please report it with the mail";
 /// So many words of a diagnostic stand in a suppression's origin.
 const ORIGIN_WORDS: usize = 120;
+/// A provider tells for so long of an event that nobody took; what claims to be older is told of now.
+const OLDEST_MS: i64 = 7 * 86_400_000;
 /// So much of it says why a mail is kept for review.
 const WHY: usize = 500;
 
@@ -37,7 +39,7 @@ impl Feedback {
     pub async fn take(&self, incoming: Incoming, now: Timestamp) -> Result<Taken> {
         match incoming {
             Incoming::Mail { bytes, envelope_to, source } => {
-                let bytes = &bytes[..bytes.len().min(MAX_MAIL)];
+                let bytes = &bytes[..bytes.len().min(MAX_READ)];
                 let taking = self.mail(bytes, envelope_to.as_deref(), &source, now);
                 match AssertUnwindSafe(taking).catch_unwind().await {
                     Ok(taken) => taken,
@@ -103,7 +105,8 @@ impl Feedback {
     /// The delivery of a report by the recipient's names.
     async fn by_names(&self, one: &Told, signs: &Signs<'_>, now: Timestamp) -> Result<Trace> {
         for name in one.recipient.iter().chain(&one.aliases) {
-            let trace = by_address(&self.store, signs, name, now).await?;
+            // Anybody who knows the recipient may write a mail.
+            let trace = by_address(&self.store, signs, (name, Strength::Weak), now).await?;
             if trace != Trace::Nothing {
                 return Ok(trace);
             }
@@ -139,7 +142,7 @@ impl Feedback {
         };
         let mut trace = by_token(&self.store, &[], &signs, now).await?;
         if let (Trace::Nothing, Some(recipient)) = (&trace, &one.recipient) {
-            trace = by_address(&self.store, &signs, recipient, now).await?;
+            trace = by_address(&self.store, &signs, (recipient, Strength::Strong), now).await?;
         }
         self.record(&one, &trace, source, now).await
     }
@@ -174,6 +177,9 @@ impl Feedback {
         };
         if self.changes_nothing(found, kind).await? {
             return Ok(outcome(Done::Noted, Some(found)));
+        }
+        if self.is_proven_already(one, found).await? {
+            return Ok(outcome(Done::SeenBefore, Some(found)));
         }
         let new = self.feedback(one, found, (kind, evidence), source, now);
         let recorded = self.store.record_feedback(&new, now).await?;
@@ -219,6 +225,13 @@ impl Feedback {
         Ok(settled && !self.store.has_strikes(found.row.hash).await?)
     }
 
+    /// What anybody could have written adds nothing to the same report that a token proved. (The relay's identifier is
+    /// gone from the row once a bounce's words stand there, so a repetition may be found by the address alone.)
+    async fn is_proven_already(&self, one: &Told, found: &Found) -> Result<bool> {
+        Ok(found.strength == Strength::Weak
+            && self.store.has_event(&key(one, found, Strength::Strong)).await?)
+    }
+
     fn feedback(
         &self,
         one: &Told,
@@ -239,8 +252,8 @@ impl Feedback {
         let is_bounce = kind == EventKind::Bounce;
         let says = is_bounce && !one.diagnostic.is_empty();
         NewFeedback {
-            key: format!("{}:{}.{}", one.key(), row.id, found.copy_no),
-            at: now,
+            key: key(one, found, found.strength),
+            at: one.at.filter(|at| (0..=OLDEST_MS).contains(&now.since_ms(*at))).unwrap_or(now),
             kind,
             evidence: if latest && !(weak && evidence == Evidence::Quota) {
                 evidence
@@ -346,6 +359,11 @@ impl Feedback {
         let source = source.to_string();
         Ok(self.store.keep_raw(&digest, (&source, why), bytes, (now, until)).await?)
     }
+}
+
+/// What tells this report from every other one.
+fn key(one: &Told, found: &Found, strength: Strength) -> String {
+    format!("{}:{}.{}", one.key(strength), found.row.id, found.copy_no)
 }
 
 /// What `bounce review` says of a mail that was not understood.

@@ -3,7 +3,7 @@
 //! `web` hands a POST over, `cli` wires the two; the events go to [`Feedback::take`]. One module per provider reads its
 //! JSON (RFC 8259); `verify` has what signatures and secrets need. What must always hold: nothing is believed before it is verified;
 //! a body is answered with success only after all its events are recorded, so that providers send it again otherwise;
-//! the same event told twice is recorded once, by the provider's own id of it; bodies, events and texts have bounds;
+//! the same event told twice is recorded once, by its delivery, copy and meaning; bodies, events and texts have bounds;
 //! nothing is fetched but from Amazon's notification hosts. It opens no listener and reads no clock.
 
 mod brevo;

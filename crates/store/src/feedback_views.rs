@@ -19,6 +19,7 @@ sql! {
     each FEEDBACK_REFUSALS = "feedback_refusals";
     both BRAKES_BASELINE = "brakes_baseline";
     both FEEDBACK_HAS_STRIKES = "feedback_has_strikes";
+    both FEEDBACK_HAS_EVENT = "feedback_has_event";
     both CAMPAIGN_NAME = "campaign_name";
     both RAW_KEEP = "raw_keep";
     both RAW_PAGE = "raw_page";
@@ -248,6 +249,21 @@ impl Store {
                 .fetch_one(&mut *c)
                 .await
                 .named(&FEEDBACK_HAS_STRIKES)
+        })?;
+        Ok(n > 0)
+    }
+
+    /// Whether a report of this key was recorded.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn has_event(&self, key: &str) -> Result<bool> {
+        let n: i64 = read!(self, |c, e| {
+            sqlx::query_scalar(FEEDBACK_HAS_EVENT.of(e))
+                .bind(key)
+                .fetch_one(&mut *c)
+                .await
+                .named(&FEEDBACK_HAS_EVENT)
         })?;
         Ok(n > 0)
     }

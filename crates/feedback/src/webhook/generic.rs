@@ -38,7 +38,7 @@ pub(super) fn events(body: &Value) -> Result<Vec<ProviderEvent>, String> {
 }
 
 fn event(event: &Value) -> Result<ProviderEvent, String> {
-    let provider_id = get(event, "id").ok_or("it has no id, by which a repetition is known")?;
+    let provider_id = get(event, "id").ok_or("it has no id, by which people find it again")?;
     let diagnostic = get_or(event, "diagnostic");
     let what = match event["type"].as_str() {
         Some("bounce") => ProviderWhat::Bounce {

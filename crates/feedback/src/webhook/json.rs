@@ -1,6 +1,6 @@
 //! Small helpers for JSON that others wrote: texts that may be numbers, times in every form, bounds.
 
-use crate::incoming::{ProviderEvent, ProviderWhat};
+use crate::incoming::{Permanence, ProviderEvent, ProviderWhat};
 use postroad_model::Timestamp;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -84,6 +84,39 @@ pub(super) fn code_in(text: &str) -> Option<u16> {
     digits.parse().ok().filter(|code| ends && (400..600).contains(code))
 }
 
+/// Whether a provider's words say that the address stands on a list of its own, rather than that this one message was
+/// not to its liking.
+pub(super) fn is_listed(words: &str) -> bool {
+    const LISTS: [&str; 10] = [
+        "suppress",
+        "bounced address",
+        "previously bounced",
+        "unsubscribed address",
+        "previously unsubscribed",
+        "spam reporting address",
+        "previously marked",
+        "marked as inactive",
+        "blocklisted",
+        "blacklisted contact",
+    ];
+    let words = words.trim().to_lowercase();
+    // SendGrid's one word for an address that it found to be none before.
+    words == "invalid" || LISTS.iter().any(|list| words.contains(list))
+}
+
+/// A message that a provider did not send: to an address on its lists, or for a reason that is ours or passes.
+pub(super) fn not_sent(words: String) -> ProviderWhat {
+    if is_listed(&words) {
+        return ProviderWhat::Suppressed { diagnostic: words };
+    }
+    ProviderWhat::Bounce {
+        status: status(&words),
+        code: code_in(&words),
+        diagnostic: words,
+        permanence: Permanence::Transient,
+    }
+}
+
 /// Our reference among the keys of an object.
 pub(super) fn reference(value: &Value) -> Option<String> {
     REFERENCE.iter().find_map(|key| get(value, key))
@@ -154,4 +187,30 @@ fn cut(text: &mut String) {
     let line: String =
         text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_DIAGNOSTIC).collect();
     *text = line.trim().to_owned();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_list_makes_an_address_suppressed() {
+        let check = |words: &str, listed: bool| {
+            let suppressed = matches!(not_sent(words.into()), ProviderWhat::Suppressed { .. });
+            assert_eq!(suppressed, listed, "{words}");
+        };
+        check("Bounced Address", true);
+        check("Unsubscribed Address", true);
+        check("Spam Reporting Address", true);
+        check("Invalid", true);
+        check("recipient address suppressed due to customer policy", true);
+        check("550 5.7.1 recipient address was suppressed due to system policy", true);
+        check("Invalid SMTPAPI header", false);
+        check("Spam Content (if spam checker app is enabled)", false);
+        check("Recipient List over Package Quota", false);
+        check("553 5.6.2 No MIME parts", false);
+        check("Substitution value for FIRST is missing", false);
+        check("Exceed Sending Limit (daily)", false);
+        check("", false);
+    }
 }

@@ -56,9 +56,7 @@ fn bounce(event: &Value) -> Option<ProviderWhat> {
         }
         "SpamComplaint" => return Some(ProviderWhat::Complaint { kind: None }),
         "Unsubscribe" => return Some(ProviderWhat::Unsubscribed),
-        "ManuallyDeactivated" | "InboundError" => {
-            return Some(ProviderWhat::Suppressed { diagnostic: details });
-        }
+        "ManuallyDeactivated" => return Some(ProviderWhat::Suppressed { diagnostic: details }),
         "HardBounce" | "BadEmailAddress" => Permanence::Permanent,
         "Transient"
         | "DnsError"
@@ -67,6 +65,7 @@ fn bounce(event: &Value) -> Option<ProviderWhat> {
         | "VirusNotification"
         | "Blocked"
         | "DMARCPolicy"
+        | "InboundError"
         | "TemplateRenderingFailed" => Permanence::Transient,
         _ => Permanence::Unsaid,
     };

@@ -1,6 +1,6 @@
 //! Twilio SendGrid: the signed event webhook, a list of events.
 
-use super::json::{code_in, digest, get, get_or, items, reference, status, time};
+use super::json::{code_in, digest, get, get_or, items, not_sent, reference, status, time};
 use super::verify::{PublicKey, is_fresh};
 use super::{Refusal, Request};
 use crate::incoming::{Permanence, ProviderEvent, ProviderWhat};
@@ -50,7 +50,7 @@ fn event(event: &Value) -> Option<ProviderEvent> {
                 },
             }
         }
-        "dropped" => ProviderWhat::Suppressed { diagnostic: words },
+        "dropped" => not_sent(words),
         "deferred" => ProviderWhat::Deferred { diagnostic: words },
         "delivered" => ProviderWhat::Delivered,
         "spamreport" => ProviderWhat::Complaint { kind: None },

@@ -1,6 +1,6 @@
 //! SparkPost: a list of events, each in an envelope named after its class. It does not sign.
 
-use super::json::{code, digest, get, get_or, items, reference, status, time};
+use super::json::{code, digest, get, get_or, items, not_sent, reference, status, time};
 use crate::incoming::{Permanence, ProviderEvent, ProviderWhat};
 use serde_json::Value;
 
@@ -23,9 +23,7 @@ fn event(event: &Value) -> Option<ProviderEvent> {
             diagnostic: words,
             permanence: permanence(&get_or(event, "bounce_class")),
         },
-        "policy_rejection" | "generation_rejection" | "generation_failure" => {
-            ProviderWhat::Suppressed { diagnostic: words }
-        }
+        "policy_rejection" | "generation_rejection" | "generation_failure" => not_sent(words),
         "delay" => ProviderWhat::Deferred { diagnostic: words },
         "delivery" => ProviderWhat::Delivered,
         "spam_complaint" => ProviderWhat::Complaint { kind: get(event, "fbtype") },

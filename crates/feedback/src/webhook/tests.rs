@@ -106,6 +106,7 @@ async fn sendgrid_is_known_by_its_key() {
         ("bounce", r#","bounce_classification":"Invalid Address""#, "hard"),
         ("bounce", r#","type":"blocked","reason":"554 blocked""#, "soft"),
         ("dropped", r#","reason":"Bounced Address""#, "suppressed"),
+        ("dropped", r#","reason":"Spam Content (if spam checker app is enabled)""#, "soft"),
         ("deferred", "", "deferred"),
         ("delivered", "", "delivered"),
         ("spamreport", "", "complaint"),
@@ -175,9 +176,13 @@ async fn mailgun_is_known_by_its_hmac_and_a_token_is_good_for_one_body() {
 async fn postmark_sparkpost_mailjet_and_brevo_speak_of_the_same_things() {
     let postmark = HookKind::Postmark(token());
     let meta = r#""Email":"a@x.test","ID":7,"BouncedAt":"2026-11-22T00:00:00Z","Metadata":{"postroad-ref":"r3f"}"#;
-    for (kind, what) in
-        [("HardBounce", "hard"), ("SoftBounce", "soft"), ("Unsubscribe", "unsubscribed")]
-    {
+    for (kind, what) in [
+        ("HardBounce", "hard"),
+        ("SoftBounce", "soft"),
+        ("InboundError", "soft"),
+        ("ManuallyDeactivated", "suppressed"),
+        ("Unsubscribe", "unsubscribed"),
+    ] {
         check(&postmark, &format!(r#"{{"RecordType":"Bounce","Type":"{kind}",{meta}}}"#), what)
             .await;
     }
@@ -193,6 +198,13 @@ async fn postmark_sparkpost_mailjet_and_brevo_speak_of_the_same_things() {
         |n: u8| format!(r#","bounce_class":"{n}","raw_reason":"550 5.1.1 no","error_code":"550""#);
     check(&sparkpost, &envelope("message_event", "bounce", &class(10)), "hard").await;
     check(&sparkpost, &envelope("message_event", "out_of_band", &class(22)), "soft").await;
+    let reason = |words: &str| format!(r#","raw_reason":"{words}""#);
+    let listed = reason("550 recipient address suppressed due to customer policy");
+    let policy = |more: &str| envelope("message_event", "policy_rejection", more);
+    check(&sparkpost, &policy(&listed), "suppressed").await;
+    check(&sparkpost, &policy(&reason("Exceed Sending Limit (daily)")), "soft").await;
+    let failed = reason("substitution syntax error");
+    check(&sparkpost, &envelope("gen_event", "generation_rejection", &failed), "soft").await;
     check(&sparkpost, &envelope("message_event", "spam_complaint", ""), "complaint").await;
     check(&sparkpost, &envelope("unsubscribe_event", "list_unsubscribe", ""), "unsubscribed").await;
     let mailjet = HookKind::Mailjet(token());
