@@ -118,6 +118,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("web.public_listen", old.web.public_listen != new.web.public_listen),
         ("web.admin_listen", old.web.admin_listen != new.web.admin_listen),
         ("log", old.log != new.log),
+        ("dns", old.dns != new.dns),
         ("bounces", old.bounces != new.bounces),
         ("mailbox", old.mailboxes != new.mailboxes),
         ("bounce_listener", old.bounce_listener != new.bounce_listener),

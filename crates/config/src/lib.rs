@@ -9,6 +9,7 @@
 mod account;
 mod bounces;
 mod diff;
+mod dns;
 mod domain;
 mod hook;
 mod limits;
@@ -26,6 +27,7 @@ mod show_ways;
 pub use account::EffectiveLimit;
 pub use bounces::act_words;
 pub use diff::{Changes, LimitChange};
+pub use dns::DnsServers;
 pub use hook::{BounceListener, Hook, HookKind, HookLogin, ListenerProtocol};
 pub use limits::LimitSource;
 pub use mailbox::{AfterReading, Mailbox, MailboxProtocol};
@@ -81,6 +83,8 @@ pub struct Config {
     pub engine: Engine,
     /// `[log]`.
     pub log: Log,
+    /// `[dns]`; `None`: nobody is asked.
+    pub dns: Option<DnsServers>,
     /// `[[domain]]`, in file order.
     pub domains: Vec<SendingDomain>,
     /// `[[relay]]`, in file order.
@@ -175,6 +179,7 @@ fn read(source: &Source, problems: &Problems, env: EnvLookup<'_>) -> Option<Conf
         web: settings::web(&root),
         engine: settings::engine(&root),
         log: settings::log(&root),
+        dns: dns::dns(&root),
         domains,
         pools: domain::pools(&root, &names),
         relays,

@@ -3,7 +3,7 @@
 //! `Shown` is built from the checked values and has no field that could hold a secret's text.
 
 use crate::settings::{DatabaseUrl, Log};
-use crate::show_ways::{ShownHook, ShownListener, ShownMailbox};
+use crate::show_ways::{ShownDns, ShownHook, ShownListener, ShownMailbox};
 use crate::{Config, LimitSource};
 use postroad_model::campaign::OnUnknown;
 use postroad_model::feedback::BouncePolicy;
@@ -24,6 +24,8 @@ pub struct Shown {
     web: ShownWeb,
     engine: ShownEngine,
     log: Log,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dns: Option<ShownDns>,
     bounces: ShownBounces,
     #[serde(rename = "domain")]
     domains: Vec<ShownDomain>,
@@ -174,6 +176,7 @@ impl Config {
             },
             engine: engine(&self.engine),
             log: self.log,
+            dns: self.dns.as_ref().map(ShownDns::from),
             bounces: shown_bounces(&self.bounces),
             domains: self.domains.iter().map(domain).collect(),
             relays: self.relays.iter().map(relay).collect(),

@@ -1,9 +1,35 @@
 //! The ways in as `config show` prints them; no field here could hold a secret's text.
 
+use crate::dns::DnsServers;
 use crate::hook::{BounceListener, Hook, HookKind, ListenerProtocol};
 use crate::mailbox::{AfterReading, Mailbox, MailboxProtocol};
 use postroad_model::relay::{Auth, TlsMode};
 use serde::Serialize;
+
+/// In the form that the file takes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+enum ShownServers {
+    Word(&'static str),
+    List(Vec<String>),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct ShownDns {
+    servers: ShownServers,
+}
+
+impl From<&DnsServers> for ShownDns {
+    fn from(servers: &DnsServers) -> Self {
+        let servers = match servers {
+            DnsServers::System => ShownServers::Word("system"),
+            DnsServers::These(list) => {
+                ShownServers::List(list.iter().map(ToString::to_string).collect())
+            }
+        };
+        Self { servers }
+    }
+}
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct ShownMailbox {

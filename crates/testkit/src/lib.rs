@@ -25,6 +25,7 @@ pub mod dovecot;
 pub mod fuzz;
 pub mod golden;
 pub mod loopback;
+pub mod name_server;
 pub mod postfix;
 pub mod postgres;
 mod program;

@@ -5,6 +5,7 @@
 mod acts;
 mod checks;
 mod freezes;
+mod providers;
 mod world;
 
 /// Runs a test's body on both engines.

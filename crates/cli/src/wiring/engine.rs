@@ -6,6 +6,7 @@ use super::composer::Maker;
 use super::credentials::{Authorities, login};
 use super::feedback::{Sweeping, feedback};
 use super::observe::{Counted, Noted};
+use super::providers::Asking;
 use super::supervise::Supervision;
 use crate::app::{App, Opened, Registry};
 use crate::environment;
@@ -34,6 +35,8 @@ pub struct Running {
     pub engine: Arc<Engine>,
     pub supervision: Supervision,
     sweeping: Sweeping,
+    /// Where DNS may be asked.
+    asking: Option<Asking>,
     /// Takes what comes back.
     pub feedback: Arc<Feedback>,
     pub relays: BTreeMap<String, RelayId>,
@@ -48,6 +51,9 @@ pub struct Running {
 impl Running {
     /// Leases nothing more, awaits the replies that are due, gives the lanes back.
     pub async fn stop(self) {
+        if let Some(asking) = self.asking {
+            asking.stop().await;
+        }
         self.supervision.stop().await;
         match Arc::try_unwrap(self.engine) {
             Ok(engine) => engine.stop().await,
@@ -90,6 +96,12 @@ pub async fn start(
         login: login(&opened.config.relays, clock.clone())?,
         observe,
     };
+    let asking = match (&which, &opened.config.dns) {
+        (ServeWhich::All, Some(servers)) => {
+            Some(Asking::start(servers, opened.store.clone(), node, clock.clone())?)
+        }
+        (ServeWhich::Only(_), _) | (ServeWhich::All, None) => None,
+    };
     let engine = Arc::new(Engine::start(settings, parts));
     let only = match which {
         ServeWhich::All => None,
@@ -99,7 +111,17 @@ pub async fn start(
     let feedback = feedback(opened, &registry, metrics);
     let sweeping = Sweeping::start(feedback.clone(), node, clock.clone());
     let relays = registry.relays;
-    Ok(Running { engine, supervision, sweeping, feedback, relays, node, clock, _lock: lock })
+    Ok(Running {
+        engine,
+        supervision,
+        sweeping,
+        asking,
+        feedback,
+        relays,
+        node,
+        clock,
+        _lock: lock,
+    })
 }
 
 /// With an exporter, what is composed and settled is counted.

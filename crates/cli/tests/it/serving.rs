@@ -1,6 +1,7 @@
 //! `serve`: engine and pages in one process, drained by SIGTERM.
 
 use crate::folder::{Folder, Running};
+use postroad_testkit::name_server::{self, Says};
 use rustix::process::Signal;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -74,6 +75,22 @@ fn limits_are_reloaded_without_a_restart() {
     serve.signal(Signal::HUP);
     serve.stderr_until("reloaded");
     folder.run("relay list").ends(0).says(&["0 of 7 in 24h"]);
+    serve.signal(Signal::TERM);
+    assert_eq!(serve.output().status.code(), Some(0));
+}
+
+/// Needs no campaign: `serve` alone finds out, from the name server that the configuration names.
+#[test]
+fn serve_asks_who_hosts_the_domains_of_contacts() {
+    let folder = Folder::ready();
+    folder.write("people.csv", "email\nanna@company.example\n");
+    folder.run("contact import people.csv --list staff").ends(0);
+    folder.run("contact show anna@company.example").ends(0).says(&["provider   other"]);
+    let server = name_server::serve(Says::Hosts(vec![(1, "aspmx.l.google.com")]));
+    folder.edit("#[dns]\n#servers = \"system\"", &format!("[dns]\nservers = [\"{server}\"]"));
+    let (mut serve, _) = serving(&folder);
+    serve.stderr_until("looked up who hosts mailboxes");
+    folder.run("contact show anna@company.example").ends(0).says(&["provider   google"]);
     serve.signal(Signal::TERM);
     assert_eq!(serve.output().status.code(), Some(0));
 }

@@ -1,7 +1,9 @@
 //! `[[mailbox]]`, `[bounce_listener]` and `[[hook]]`: what loads with which defaults, and what is said of faults.
 
 use super::{loads, refused};
-use postroad_config::{AfterReading, HookKind, HookLogin, ListenerProtocol, MailboxProtocol};
+use postroad_config::{
+    AfterReading, DnsServers, HookKind, HookLogin, ListenerProtocol, MailboxProtocol,
+};
 use postroad_model::relay::{Auth, TlsMode};
 use std::time::Duration;
 
@@ -118,4 +120,23 @@ fn a_hook_needs_what_its_kind_is_known_by_and_nothing_else() {
     check(&hook("ses", "topics = [\"bounces\"]\n"), "hook[h].topics", "ARN");
     check(&hook("brevo", "username = \"u\"\n"), "hook[h].password", "is missing");
     check(&format!("{}{}", hook("brevo", token), hook("brevo", token)), "hook[h].name", "second");
+}
+
+#[test]
+fn dns_is_asked_only_where_servers_are_named() {
+    assert_eq!(loads("").dns, None);
+    assert_eq!(loads("[dns]\nservers = \"system\"\n").dns, Some(DnsServers::System));
+    let named = loads("[dns]\nservers = [\"192.0.2.53\", \"[2001:db8::53]:5353\"]\n");
+    let servers = ["192.0.2.53:53", "[2001:db8::53]:5353"].map(|s| s.parse().unwrap());
+    assert_eq!(named.dns, Some(DnsServers::These(servers.to_vec())));
+    assert!(
+        named.show().contains("servers = [\"192.0.2.53:53\", \"[2001:db8::53]:5353\"]"),
+        "{}",
+        named.show()
+    );
+    check("[dns]\n", "dns.servers", "servers = \"system\"");
+    check("[dns]\nservers = \"sytem\"\n", "dns.servers", "did you mean \"system\"?");
+    check("[dns]\nservers = []\n", "dns.servers", "names no server");
+    check("[dns]\nservers = [\"dns.example.com\"]\n", "dns.servers", "no IP address");
+    check("[dns]\nserver = \"system\"\n", "dns.server", "did you mean \"servers\"?");
 }
