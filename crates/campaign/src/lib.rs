@@ -7,6 +7,7 @@
 //! time is an argument.
 
 mod audience;
+mod canary_spec;
 mod check;
 mod compose;
 mod error;
@@ -27,6 +28,7 @@ mod supervisor;
 mod test_send;
 
 pub use audience::{AudienceStream, Decision, Freeze, Member, OWN_BUCKET_FROM, Reason, freeze};
+pub use canary_spec::{RawCanary, RawShare};
 pub use check::{CheckReport, ComposeFailure, IdentityLine, check};
 pub use compose::{Composer, Recipient, UNSUBSCRIBE_PATH, VIEW_PATH};
 pub use error::Error;

@@ -103,6 +103,11 @@ fn campaign_toml(what: &Scaffold<'_>, settings: &TemplateSettings, body: &str) -
     line("#latest_start = \"2027-01-31 12:00\"    # not started at all after this".into());
     line("#expires = \"2027-02-01 12:00\"         # nothing is sent after this".into());
     line("#on_unknown = \"hold\"                  # or { resend = 2 }: at most two copies".into());
+    // Seeds and a share of the audience go first; the rest follows when enough copies reached inboxes.
+    line(
+        "#canary = { share = \"1%\", wait = \"30m\", min_inbox = 0.8 } # seeds and 1 % go first"
+            .into(),
+    );
     t
 }
 
@@ -161,5 +166,6 @@ mod tests {
         let settings = spec.settings(folder.path(), &defaults).unwrap();
         assert_eq!(settings.content.attachments.len(), 2);
         assert!(settings.window.is_some() && settings.filter.is_some());
+        assert_eq!(settings.canary, Some(crate::canary_spec::DEFAULT));
     }
 }

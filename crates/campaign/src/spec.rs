@@ -4,9 +4,11 @@
 //! key, an unknown key with the nearest right one. What must hold: nothing of the files is read later; the
 //! settings hold the template's and attachments' content.
 
+use crate::canary_spec::{CANARY_KEYS, RawCanary};
 use crate::filter;
 use postroad_model::address::Mailbox;
 use postroad_model::campaign::{Attachment, BodyFormat, CampaignSettings, Content, OnUnknown};
+use postroad_model::canary::Canary;
 use postroad_model::send_window::SendWindow;
 use postroad_model::when::{Zone, parse_when};
 use postroad_model::{Timestamp, address};
@@ -72,6 +74,8 @@ pub struct RawSpec {
     pub expires: Option<String>,
     /// `hold`, or `resend` with the copies in all.
     pub on_unknown: Option<RawOnUnknown>,
+    /// Seeds and a share of the audience go first, and decide.
+    pub canary: Option<RawCanary>,
 }
 
 /// A file that goes with every message.
@@ -112,7 +116,7 @@ pub struct Defaults {
 }
 
 /// Keys of the file, for hints.
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 18] = [
     "lists",
     "exclude",
     "filter",
@@ -130,6 +134,7 @@ const KEYS: [&str; 17] = [
     "latest_start",
     "expires",
     "on_unknown",
+    "canary",
 ];
 
 /// Largest file that is read.
@@ -147,6 +152,9 @@ pub fn parse(name: &str, text: &str) -> Result<RawSpec, SpecError> {
         if let Some(key) = message.strip_prefix("unknown field `").and_then(|m| m.split('`').next())
         {
             message = match nearest(key) {
+                _ if CANARY_KEYS.iter().all(|k| e.message().contains(&format!("`{k}`"))) => {
+                    format!("unknown key {key} of canary; the keys are {}", CANARY_KEYS.join(", "))
+                }
                 Some(near) => format!("unknown key {key}; did you mean {near}?"),
                 None => format!("unknown key {key}; the keys are {}", KEYS.join(", ")),
             };
@@ -211,6 +219,10 @@ impl RawSpec {
             latest_start: over.latest_start.or(self.latest_start),
             expires: over.expires.or(self.expires),
             on_unknown: over.on_unknown.or(self.on_unknown),
+            canary: match (self.canary, over.canary) {
+                (Some(file), Some(flags)) => Some(file.overridden_by(flags)),
+                (file, flags) => flags.or(file),
+            },
         }
     }
 
@@ -269,6 +281,7 @@ impl RawSpec {
             latest_start: r.time("latest_start", self.latest_start.as_deref(), &zone),
             expires_at: r.time("expires", self.expires.as_deref(), &zone),
             on_unknown: r.on_unknown(self.on_unknown.as_ref(), defaults.on_unknown),
+            canary: self.canary.as_ref().and_then(|raw| r.canary(raw)),
             content: r.content(self),
             locale,
             zone: zone.name().to_owned(),
@@ -323,6 +336,10 @@ impl Reading<'_> {
                 default
             }
         }
+    }
+
+    fn canary(&mut self, raw: &RawCanary) -> Option<Canary> {
+        raw.read().map_err(|faults| faults.into_iter().for_each(|(k, m)| self.problem(k, m))).ok()
     }
 
     fn content(&mut self, spec: &RawSpec) -> Content {

@@ -1,6 +1,7 @@
 //! Tests of reading a campaign's description.
 
 use super::*;
+use crate::RawShare;
 
 fn defaults() -> Defaults {
     Defaults { zone: Zone::utc(), on_unknown: OnUnknown::Hold }
@@ -45,6 +46,15 @@ fn a_campaign_is_read_with_all_its_faults_at_once() {
     check(&format!("{GOOD}filter = 'age >'"), &["filter: column"]);
     check(&format!("{GOOD}expires = 'soon'"), &["expires: "]);
     check(&format!("{GOOD}on_unknown = {{ resend = 1 }}"), &["on_unknown: write"]);
+    check(&format!("{GOOD}canary = {{ share = '1%' }}"), &["fine"]);
+    check(
+        &format!("{GOOD}canary = {{ share = 2, wait = '1s' }}"),
+        &["canary.share: write", "canary.wait"],
+    );
+    check(
+        &format!("{GOOD}canary = {{ shar = 2 }}"),
+        &["unknown key shar of canary; the keys are share, wait"],
+    );
     check(&format!("{GOOD}locale = 'xx'"), &["locale: \"xx\" is not known"]);
     check(&GOOD.replace("body.html", "nix.html"), &["template: cannot read"]);
     check(&GOOD.replace("body.html", "body.doc"), &["must end in .mjml"]);
@@ -56,6 +66,10 @@ fn flags_win_over_the_file() {
     let flags =
         RawSpec { subject: Some("other".into()), lists: vec!["b".into()], ..RawSpec::default() };
     let both = file.overridden_by(flags);
+    let canary = |text: &str| parse("campaign.toml", text).unwrap();
+    let written = canary("canary = { share = 0.2, wait = '1h' }");
+    let raw = written.overridden_by(canary("canary = { wait = '2h' }")).canary.unwrap();
+    assert_eq!((raw.share, raw.wait.as_deref()), (Some(RawShare::Number(0.2)), Some("2h")));
     assert_eq!(
         (both.subject.as_deref(), both.lists, both.pool.as_deref()),
         (Some("other"), vec!["b".into()], Some("p"))

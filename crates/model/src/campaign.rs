@@ -4,6 +4,7 @@
 //! canary and missing facts.
 
 use crate::address::Mailbox;
+use crate::canary::Canary;
 use crate::send_window::SendWindow;
 use crate::{CampaignId, ListId, PoolId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -14,8 +15,8 @@ use serde::{Deserialize, Serialize};
 pub enum HoldReason {
     /// A brake: complaints, bounces or blocks passed a threshold.
     Brake(String),
-    /// The canary was sent and awaits a verdict.
-    Canary,
+    /// The canary's copies did not reach enough inboxes, and why that is said.
+    Canary(String),
     /// A fact is missing, e.g. a relay was taken out of the configuration.
     MissingFact(String),
 }
@@ -309,6 +310,9 @@ pub struct CampaignSettings {
     /// What to do with unknown rows.
     #[serde(default)]
     pub on_unknown: OnUnknown,
+    /// Seeds and a share of the audience go first, and decide whether the rest does.
+    #[serde(default)]
+    pub canary: Option<Canary>,
     /// `en` or `vi`: language of generated texts and the default of date and number helpers.
     pub locale: String,
     /// IANA zone of date helpers and the send window.

@@ -7,6 +7,7 @@
 
 pub mod address;
 pub mod campaign;
+pub mod canary;
 pub mod contact;
 pub mod delivery;
 pub mod feedback;
@@ -27,6 +28,7 @@ pub mod suppression;
 pub mod time;
 pub mod token;
 pub mod verdict;
+pub mod weighted;
 pub mod when;
 
 pub use address::{AddressError, Domain, EmailAddress};

@@ -5,8 +5,9 @@
 //! five inboxes say "57 % or more", not "100 %".
 //!
 //! What must always hold: a rate never stands without its interval and its sample size. Not done here: weighting by
-//! the audience's real mix of providers, which needs the audience.
+//! the audience's real mix of providers ([`crate::weighted`]), and what follows from a rate ([`crate::canary`]).
 
+use std::fmt;
 use std::ops::AddAssign;
 
 /// Where a seed's copy is.
@@ -196,13 +197,29 @@ impl InboxRate {
         if samples == 0 {
             return None;
         }
-        let n = f64::from(samples);
-        let p = f64::from(inboxes.min(samples)) / n;
-        let z2 = Z * Z;
-        let middle = p + z2 / (2.0 * n);
-        let half = Z * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt();
-        let end = |x: f64| (x / (1.0 + z2 / n)).clamp(0.0, 1.0);
-        Some(Self { ratio: p, lower: end(middle - half), upper: end(middle + half), samples })
+        let ratio = f64::from(inboxes.min(samples)) / f64::from(samples);
+        let (lower, upper) = wilson_ends(ratio, samples, Z);
+        Some(Self { ratio, lower, upper, samples })
+    }
+}
+
+/// The ends of Wilson's interval for a share of `samples`, at `z` standard deviations.
+pub(crate) fn wilson_ends(ratio: f64, samples: u32, z: f64) -> (f64, f64) {
+    let n = f64::from(samples.max(1));
+    let z2 = z * z;
+    let middle = ratio + z2 / (2.0 * n);
+    let half = z * (ratio * (1.0 - ratio) / n + z2 / (4.0 * n * n)).sqrt();
+    let end = |x: f64| (x / (1.0 + z2 / n)).clamp(0.0, 1.0);
+    (end(middle - half), end(middle + half))
+}
+
+/// `75 % of 16 copies (51 to 90 %)`: the only form in which a rate is put into a sentence.
+impl fmt::Display for InboxRate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let percent = |x: f64| (x * 100.0).round();
+        let (ratio, lower, upper) = (percent(self.ratio), percent(self.lower), percent(self.upper));
+        let copies = if self.samples == 1 { "copy" } else { "copies" };
+        write!(f, "{ratio} % of {} {copies} ({lower} to {upper} %)", self.samples)
     }
 }
 
@@ -227,6 +244,8 @@ mod tests {
         check(90, 100, 83.0, 94.0);
         check(0, 10, 0.0, 28.0);
         check(0, 1, 0.0, 79.0);
+        let shown = InboxRate::wilson(12, 16).unwrap().to_string();
+        assert_eq!(shown, "75 % of 16 copies (51 to 90 %)");
     }
 
     #[test]

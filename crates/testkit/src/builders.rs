@@ -156,6 +156,7 @@ pub fn campaign_settings() -> CampaignSettings {
         latest_start: None,
         expires_at: None,
         on_unknown: OnUnknown::Hold,
+        canary: None,
         locale: "en".into(),
         zone: "Asia/Ho_Chi_Minh".into(),
         content: content(),

@@ -123,6 +123,15 @@ pub struct SpecArgs {
     /// Language of generated texts, dates and numbers: en or vi.
     #[arg(long, value_name = "LANGUAGE")]
     pub locale: Option<String>,
+    /// A canary: seeds and this share of the audience go first, e.g. 1%; the rest when enough copies reached inboxes.
+    #[arg(long, value_name = "SHARE")]
+    pub canary_share: Option<String>,
+    /// How long the canary's copies are looked for; 30m when absent.
+    #[arg(long, value_name = "DURATION")]
+    pub canary_wait: Option<String>,
+    /// The inbox rate that lets the campaign go on; 0.8 when absent.
+    #[arg(long, value_name = "RATE")]
+    pub canary_min_inbox: Option<String>,
 }
 
 #[derive(Debug, Args)]

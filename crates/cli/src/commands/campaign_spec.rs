@@ -6,6 +6,7 @@ use crate::environment;
 use crate::exit::Fault;
 use anyhow::Result;
 use postroad_campaign::spec::{self, Defaults, RawAttachment, RawOnUnknown, RawSpec};
+use postroad_campaign::{RawCanary, RawShare};
 use postroad_model::campaign::{CampaignKind, CampaignSettings};
 use postroad_model::when::Zone;
 use postroad_store::NewCampaign;
@@ -93,7 +94,17 @@ fn raw(args: &SpecArgs) -> Result<RawSpec> {
         latest_start: args.latest_start.clone(),
         expires: args.expires.clone(),
         on_unknown: args.on_unknown.clone().map(RawOnUnknown::Word),
+        canary: canary(args),
     })
+}
+
+fn canary(args: &SpecArgs) -> Option<RawCanary> {
+    let raw = RawCanary {
+        share: args.canary_share.clone().map(RawShare::Text),
+        wait: args.canary_wait.clone(),
+        min_inbox: args.canary_min_inbox.clone().map(RawShare::Text),
+    };
+    (raw != RawCanary::default()).then_some(raw)
 }
 
 #[cfg(test)]
