@@ -127,7 +127,10 @@ pub(crate) fn json<T: serde::Serialize>(what: &'static str, value: &T) -> Result
 }
 
 /// The send window as columns: when it opens next, and when it shuts after that.
-fn window_columns(settings: &CampaignSettings, now: Timestamp) -> (Timestamp, Option<Timestamp>) {
+pub(crate) fn window_columns(
+    settings: &CampaignSettings,
+    now: Timestamp,
+) -> (Timestamp, Option<Timestamp>) {
     match &settings.window {
         None => (Timestamp(0), None),
         Some(window) => match window.next_open(now) {

@@ -9,6 +9,9 @@ mod audience;
 mod backend;
 mod brakes;
 mod campaigns;
+mod canaries;
+#[cfg(test)]
+mod canaries_tests;
 mod clock;
 mod closing;
 mod contacts;
@@ -53,6 +56,7 @@ pub use audience::{Candidate, LeftOut, RankRange, SLICE, Staged, Standing};
 pub use backend::{Durability, Engine, Store, StoreSettings};
 pub use brakes::Brake;
 pub use campaigns::{NewCampaign, StoredCampaign};
+pub use canaries::{CanaryRow, SpamBrake, SpamNote};
 pub use clock::StoreClock;
 pub use closing::{Ending, Reopening};
 pub use contacts::{Attributes, ContactRecord, Erased, ExportedContact};

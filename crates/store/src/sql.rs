@@ -61,6 +61,7 @@ pub fn statements() -> impl Iterator<Item = &'static Statement> {
     [
         crate::backend::STATEMENTS,
         crate::brakes::STATEMENTS,
+        crate::canaries::STATEMENTS,
         crate::contacts::STATEMENTS,
         crate::counters::STATEMENTS,
         crate::imports::STATEMENTS,

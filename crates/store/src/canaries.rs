@@ -1,0 +1,305 @@
+//! A canary's rank limit and verdict, and the brakes that seeds' copies set, as rows.
+//!
+//! `campaign` decides (`model::canary`) and calls this; W1 reads the rank limit and the brakes. A canary begins before its
+//! campaign starts, so that no row beyond its share is ever leased before the verdict, whatever is killed when. What must
+//! hold: each act is one transaction with the note that tells of it, and of several nodes one does it; a verdict against going
+//! on is written only on the campaign's row as it was judged; a brake that stands is not touched.
+
+use crate::backend::{Named, read, tx};
+use crate::campaigns::{CAMPAIGN_STATE, StoredCampaign, json, window_columns};
+use crate::closing::CAMPAIGN_EVENT;
+use crate::sql::sql;
+use crate::{Error, Result, Store};
+use postroad_model::campaign::{CampaignAct, HoldReason};
+use postroad_model::{CampaignId, MailboxProvider, RelayId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+sql! {
+    both CANARY_BEGIN = "canary_begin";
+    both CANARY_END = "canary_end";
+    both CANARY_SHARE = "canary_share";
+    both CANARY_TRIED = "canary_tried";
+    both CANARY_NOTES = "canary_notes";
+    both CANARY_LIMIT = "rank_limit_of";
+    both BRAKE_PLACE = "brake_place";
+    both BRAKE_AGAIN = "brake_again";
+}
+
+const CANARY: &str = "canary";
+const PLACEMENT_BRAKE: &str = "placement_brake";
+
+/// A campaign's canary as its rows have it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CanaryRow {
+    /// The highest rank that goes for now; `None`: the canary is over, or there was none.
+    pub rank_limit: Option<i64>,
+    /// What happened to it, in order, as JSON.
+    pub notes: Vec<(Timestamp, String)>,
+}
+
+/// A relay's brake for a provider, by where its seeds' copies landed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpamBrake {
+    /// Which relay.
+    pub relay: RelayId,
+    /// Which provider.
+    pub provider: MailboxProvider,
+    /// Until when it stops.
+    pub until: Timestamp,
+    /// Why.
+    pub reason: String,
+}
+
+/// A note of such a brake.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpamNote {
+    /// Which relay.
+    pub relay: RelayId,
+    /// Which provider, by its code.
+    pub provider: i64,
+    /// Why.
+    pub why: String,
+    /// Set where no other relay of the pool could take over: until then it is slowed instead of stopped.
+    pub slowed_until: Option<Timestamp>,
+}
+
+/// Writes a note on a campaign inside a `tx!` body.
+macro_rules! note {
+    ($c:expr, $e:expr, $kind:expr, $id:expr, $data:expr, $now:expr) => {
+        sqlx::query(CAMPAIGN_EVENT.of($e))
+            .bind($now.0)
+            .bind($kind)
+            .bind($id.0)
+            .bind($data)
+            .execute(&mut *$c)
+            .await
+            .named(&CAMPAIGN_EVENT)?
+    };
+}
+
+impl Store {
+    /// A campaign that is about to start begins with its canary: nothing above the rank is leased. False when that was done
+    /// before, or the campaign is not scheduled.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn begin_canary(
+        &self,
+        id: CampaignId,
+        rank_limit: i64,
+        data: &serde_json::Value,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let data = data.to_string();
+        tx!(self, |c, e| {
+            let begun = sqlx::query(CANARY_BEGIN.of(e))
+                .bind(id.0)
+                .bind(rank_limit)
+                .bind(now.0)
+                .execute(&mut *c)
+                .await
+                .named(&CANARY_BEGIN)?;
+            if begun.rows_affected() == 1 {
+                note!(c, e, CANARY, id, &data, now);
+            }
+            Ok(begun.rows_affected() == 1)
+        })
+    }
+
+    /// Lets the rest of the audience go. False when somebody did before.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn end_canary(
+        &self,
+        id: CampaignId,
+        data: &serde_json::Value,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let data = data.to_string();
+        tx!(self, |c, e| {
+            let ended = sqlx::query(CANARY_END.of(e))
+                .bind(id.0)
+                .bind(now.0)
+                .execute(&mut *c)
+                .await
+                .named(&CANARY_END)?;
+            if ended.rows_affected() == 1 {
+                note!(c, e, CANARY, id, &data, now);
+            }
+            Ok(ended.rows_affected() == 1)
+        })
+    }
+
+    /// Holds a campaign by its canary's verdict, if its row still is as it was when it was judged. False otherwise.
+    ///
+    /// # Errors
+    /// `Transition` when it does not run; the database's.
+    pub async fn hold_by_canary(
+        &self,
+        judged: &StoredCampaign,
+        why: &str,
+        data: &serde_json::Value,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let campaign = &judged.campaign;
+        let (id, data) = (campaign.id, data.to_string());
+        let act = CampaignAct::Hold { reason: HoldReason::Canary(why.to_owned()), until: None };
+        let next = campaign
+            .state
+            .after(&act, now)
+            .map_err(|source| Error::Transition { name: campaign.name.clone(), source })?;
+        let state = json("a campaign's state", &next)?;
+        let (open, close) = window_columns(&campaign.settings, now);
+        tx!(self, |c, e| {
+            let held = sqlx::query(CAMPAIGN_STATE.of(e))
+                .bind(id.0)
+                .bind(judged.version)
+                .bind(next.name())
+                .bind(&state)
+                .bind(None::<i64>)
+                .bind(open.0)
+                .bind(close.map(|t| t.0))
+                .bind(now.0)
+                .execute(&mut *c)
+                .await
+                .named(&CAMPAIGN_STATE)?;
+            if held.rows_affected() == 1 {
+                note!(c, e, CANARY, id, &data, now);
+            }
+            Ok(held.rows_affected() == 1)
+        })
+    }
+
+    /// A campaign's canary.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn canary(&self, id: CampaignId) -> Result<CanaryRow> {
+        read!(self, |c, e| {
+            let rank_limit: Option<i64> = sqlx::query_scalar(CANARY_LIMIT.of(e))
+                .bind(id.0)
+                .fetch_one(&mut *c)
+                .await
+                .named(&CANARY_LIMIT)?;
+            let notes: Vec<(i64, String)> = sqlx::query_as(CANARY_NOTES.of(e))
+                .bind(id.0)
+                .bind(CANARY)
+                .fetch_all(&mut *c)
+                .await
+                .named(&CANARY_NOTES)?;
+            let notes = notes.into_iter().map(|(at, data)| (Timestamp(at), data)).collect();
+            Ok(CanaryRow { rank_limit, notes })
+        })
+    }
+
+    /// Rows of the audience up to a rank that nobody has tried.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn canary_untried(&self, id: CampaignId, rank_limit: i64) -> Result<i64> {
+        read!(self, |c, e| {
+            sqlx::query_scalar(CANARY_SHARE.of(e))
+                .bind(id.0)
+                .bind(rank_limit)
+                .fetch_one(&mut *c)
+                .await
+                .named(&CANARY_SHARE)
+        })
+    }
+
+    /// Rows of a canary's share that are not done, as long as its rank limit holds.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn canary_open(&self, id: CampaignId, rank_limit: i64) -> Result<i64> {
+        let untried = self.canary_untried(id, rank_limit).await?;
+        let tried: i64 = read!(self, |c, e| {
+            sqlx::query_scalar(CANARY_TRIED.of(e))
+                .bind(id.0)
+                .fetch_one(&mut *c)
+                .await
+                .named(&CANARY_TRIED)
+        })?;
+        Ok(untried + tried)
+    }
+
+    /// Stops a relay for a provider and notes it on the campaign. False where a brake stands.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn brake_by_placement(
+        &self,
+        id: CampaignId,
+        brake: &SpamBrake,
+        slowed_until: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let note = SpamNote {
+            relay: brake.relay,
+            provider: brake.provider.code(),
+            why: brake.reason.clone(),
+            slowed_until,
+        };
+        let data = json("a note of a brake", &note)?;
+        tx!(self, |c, e| {
+            let set = sqlx::query(BRAKE_PLACE.of(e))
+                .bind(brake.relay.0)
+                .bind(brake.provider.code())
+                .bind(brake.until.0)
+                .bind(&brake.reason)
+                .bind(now.0)
+                .execute(&mut *c)
+                .await
+                .named(&BRAKE_PLACE)?;
+            if set.rows_affected() == 1 {
+                note!(c, e, PLACEMENT_BRAKE, id, &data, now);
+            }
+            Ok(set.rows_affected() == 1)
+        })
+    }
+
+    /// Stops a slowed relay once more, if its last stop ended before `ended`. False where none is due, or the operator lifted
+    /// it.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn brake_again(
+        &self,
+        (relay, provider): (RelayId, MailboxProvider),
+        until: Timestamp,
+        ended: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool> {
+        tx!(self, |c, e| {
+            sqlx::query(BRAKE_AGAIN.of(e))
+                .bind(relay.0)
+                .bind(provider.code())
+                .bind(until.0)
+                .bind(now.0)
+                .bind(ended.0)
+                .execute(&mut *c)
+                .await
+                .named(&BRAKE_AGAIN)
+                .map(|done| done.rows_affected() == 1)
+        })
+    }
+
+    /// The brakes that were set by placement while a campaign ran, in order; a note that cannot be read is left out.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn placement_brakes(&self, id: CampaignId) -> Result<Vec<(Timestamp, SpamNote)>> {
+        let notes: Vec<(i64, String)> = read!(self, |c, e| {
+            sqlx::query_as(CANARY_NOTES.of(e))
+                .bind(id.0)
+                .bind(PLACEMENT_BRAKE)
+                .fetch_all(&mut *c)
+                .await
+                .named(&CANARY_NOTES)
+        })?;
+        let read =
+            |(at, data): (i64, String)| Some((Timestamp(at), serde_json::from_str(&data).ok()?));
+        Ok(notes.into_iter().filter_map(read).collect())
+    }
+}

@@ -1,0 +1,197 @@
+//! A canary's rank limit, its one verdict among many nodes, and brakes by placement, on both engines.
+//!
+//! The audience is written here by hand, so that these tests depend on no other part of the program.
+
+use crate::backend::tx;
+use crate::{Durability, LeaseRequest, ServeWhich, SpamBrake, Store, StoreSettings};
+use postroad_model::campaign::CampaignAct;
+use postroad_model::{
+    CampaignId, Epoch, LeaseToken, MailboxProvider, NodeId, PoolId, RelayId, Timestamp,
+};
+use postroad_testkit::{builders, postgres, sqlite};
+use serde_json::json;
+
+const NOW: Timestamp = Timestamp(1_796_000_000_000);
+const BUCKET: i64 = 202_611;
+const ONE: CampaignId = CampaignId(1);
+const NINE: RelayId = RelayId(9);
+const GOOGLE: MailboxProvider = MailboxProvider::Google;
+
+/// A scheduled campaign with ten people of ranks 10 to 100, and the lanes of two relays.
+const SCENE: [&str; 5] = [
+    "INSERT INTO campaigns (id, name, kind, pool_id, bucket, seed, created_at, state, state_data, settings, \
+     window_open_at, version, updated_at) VALUES (1, 'one', 'bulk', 1, 202611, 7, 0, 'scheduled', \
+     '{\"state\":\"scheduled\",\"at\":0}', '{settings}', 0, 1, 0)",
+    "INSERT INTO lanes (relay_id, scope, node_id, epoch, lease_until, busy_at, pause_count) \
+     VALUES (9, 'nine', 1, 1, 1797000060000, 0, 0), (10, 'ten', 1, 1, 1797000060000, 0, 0)",
+    "INSERT INTO queues (campaign_id, pool_id, provider) VALUES (1, 1, 1)",
+    "INSERT INTO lists (id, name, created_at) VALUES (1, 'all', 0)",
+    "INSERT INTO campaign_lists (campaign_id, list_id) VALUES (1, 1)",
+];
+
+async fn open(url: &str) -> Store {
+    let keys = builders::token_keys();
+    let settings =
+        StoreSettings { url: url.to_owned(), keys, connections: 4, durability: Durability::Native };
+    let store = Store::open(settings).await.unwrap();
+    store.ensure_partition(BUCKET).await.unwrap();
+    let written = serde_json::to_string(&builders::campaign_settings()).unwrap();
+    for statement in SCENE {
+        sql(&store, statement.replace("{settings}", &written.replace('\'', "''"))).await;
+    }
+    for n in 1..=10 {
+        sql(&store, format!(
+            "INSERT INTO contacts (id, address, address_hash, provider, created_at, name, attributes, updated_at) \
+             VALUES ({n}, 'p{n}@gmail.com', {n}, 1, 0, NULL, '{{}}', 0)"
+        )).await;
+        sql(&store, format!(
+            "INSERT INTO subscriptions (list_id, contact_id, state, since) VALUES (1, {n}, 1, 0)"
+        )).await;
+        sql(&store, format!(
+            "INSERT INTO deliveries (bucket, campaign_id, role, slot, contact_id, address, address_hash, provider, \
+             pool_id, rank, state, not_before, pinned_relay, pinned_until, attempt, tries, blocks, copy_no, token, \
+             lane_relay, epoch, updated_at) \
+             VALUES (202611, 1, 0, 0, {n}, 'p{n}@gmail.com', {n}, 1, 1, {n}0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)"
+        )).await;
+    }
+    sql(
+        &store,
+        "INSERT INTO counters (campaign_id, role, relay_id, state, n) VALUES (1, 0, 0, 0, 10)"
+            .into(),
+    )
+    .await;
+    store
+}
+
+async fn sql(store: &Store, statement: String) {
+    execute(store, statement).await.unwrap();
+}
+
+async fn execute(store: &Store, statement: String) -> crate::Result<()> {
+    tx!(store, |c, _e| {
+        let statement = sqlx::AssertSqlSafe(statement);
+        sqlx::query(statement).execute(&mut *c).await.unwrap();
+        Ok(())
+    })
+}
+
+async fn on_both<F: AsyncFn(Store)>(check: F) {
+    let database = sqlite::database();
+    check(open(database.url()).await).await;
+    if let Some(database) = postgres::database() {
+        check(open(database.url()).await).await;
+    }
+}
+
+/// How many rows a relay's lane gets now.
+async fn leased(store: &Store, relay: i64, want: i64, now: Timestamp) -> usize {
+    let request = LeaseRequest {
+        node: NodeId(1),
+        relay: RelayId(relay),
+        epoch: Epoch(1),
+        scope: "nine".into(),
+        pools: vec![PoolId(1)],
+        token: LeaseToken(77),
+        want,
+        which: ServeWhich::All,
+        turn: 0,
+    };
+    store.lease(&request, now).await.unwrap().rows.len()
+}
+
+async fn begun(store: &Store) {
+    assert!(store.begin_canary(ONE, 30, &json!({ "act": "began" }), NOW).await.unwrap());
+    store.apply_campaign_act(ONE, &CampaignAct::Start, NOW).await.unwrap();
+}
+
+#[tokio::test]
+async fn nothing_beyond_the_share_is_leased_before_the_verdict() {
+    on_both(async |store| {
+        begun(&store).await;
+        let again = store.begin_canary(ONE, 90, &json!({}), NOW).await.unwrap();
+        assert!(!again, "it began");
+        assert_eq!(
+            (
+                store.canary_untried(ONE, 30).await.unwrap(),
+                store.canary_open(ONE, 30).await.unwrap()
+            ),
+            (3, 3)
+        );
+        assert_eq!(leased(&store, 9, 2, NOW).await, 2);
+        assert_eq!(
+            (
+                store.canary_untried(ONE, 30).await.unwrap(),
+                store.canary_open(ONE, 30).await.unwrap()
+            ),
+            (1, 3)
+        );
+        assert_eq!(leased(&store, 9, 100, NOW).await, 1);
+        assert_eq!(leased(&store, 9, 100, NOW).await, 0);
+        assert_eq!(store.canary_untried(ONE, 30).await.unwrap(), 0);
+        assert!(store.end_canary(ONE, &json!({ "act": "good" }), NOW).await.unwrap());
+        assert!(!store.end_canary(ONE, &json!({ "act": "good" }), NOW).await.unwrap(), "it ended");
+        assert_eq!(leased(&store, 9, 100, NOW).await, 7);
+        let row = store.canary(ONE).await.unwrap();
+        assert_eq!((row.rank_limit, row.notes.len()), (None, 2));
+        assert_eq!(row.notes[1], (NOW, r#"{"act":"good"}"#.to_owned()));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_verdict_holds_only_the_row_that_it_judged() {
+    on_both(async |store| {
+        begun(&store).await;
+        let judged = store.campaign_by_id(ONE).await.unwrap();
+        let data = json!({ "act": "held" });
+        store.apply_campaign_act(ONE, &CampaignAct::Pause, NOW).await.unwrap();
+        store.apply_campaign_act(ONE, &CampaignAct::Resume, NOW).await.unwrap();
+        assert!(
+            !store.hold_by_canary(&judged, "spam", &data, NOW).await.unwrap(),
+            "it was resumed"
+        );
+        let judged = store.campaign_by_id(ONE).await.unwrap();
+        assert!(store.hold_by_canary(&judged, "spam", &data, NOW).await.unwrap());
+        assert!(
+            !store.hold_by_canary(&judged, "spam", &data, NOW).await.unwrap(),
+            "another node did"
+        );
+        assert_eq!(store.campaign_by_id(ONE).await.unwrap().campaign.state.name(), "held");
+        assert_eq!(store.canary(ONE).await.unwrap().notes.len(), 2);
+        assert_eq!(leased(&store, 9, 100, NOW).await, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_relay_braked_for_a_provider_leaves_its_share_to_the_others() {
+    on_both(async |store| {
+        store.apply_campaign_act(ONE, &CampaignAct::Start, NOW).await.unwrap();
+        let until = NOW.plus_ms(60_000);
+        let brake =
+            |until| SpamBrake { relay: NINE, provider: GOOGLE, until, reason: "spam".into() };
+        assert!(store.brake_by_placement(ONE, &brake(until), Some(until), NOW).await.unwrap());
+        let later = brake(until.plus_ms(1));
+        assert!(!store.brake_by_placement(ONE, &later, None, NOW).await.unwrap(), "one stands");
+        assert_eq!(leased(&store, 9, 4, NOW).await, 0);
+        assert_eq!(leased(&store, 10, 4, NOW).await, 4, "the other relay takes them");
+        let notes = store.placement_brakes(ONE).await.unwrap();
+        assert_eq!(notes.len(), 1);
+        assert_eq!(
+            (notes[0].0, notes[0].1.relay, notes[0].1.slowed_until),
+            (NOW, NINE, Some(until))
+        );
+        // The stop ends, and after its gap comes another.
+        let pair = (NINE, GOOGLE);
+        let next = until.plus_ms(30_000);
+        assert!(!store.brake_again(pair, next, NOW, NOW).await.unwrap(), "the first stands");
+        assert_eq!(leased(&store, 9, 2, until).await, 2);
+        assert!(store.brake_again(pair, next, until, until).await.unwrap());
+        assert_eq!(leased(&store, 9, 2, until).await, 0);
+        // The operator's word ends it.
+        assert_eq!(store.clear_brakes(NINE).await.unwrap(), 1);
+        assert!(!store.brake_again(pair, next.plus_ms(9), next, next).await.unwrap());
+        assert_eq!(leased(&store, 9, 2, until).await, 2);
+    })
+    .await;
+}
