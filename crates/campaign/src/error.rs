@@ -84,6 +84,17 @@ pub enum Error {
         "rows that are {0} cannot be retried; rejected, failed, expired, bounced and unknown can"
     )]
     NotRetried(&'static str),
+    /// The canary's verdict stands.
+    #[error(
+        "campaign {name} is held by its canary: {why}; `postroad seed report --campaign {name}` shows each copy, \
+         `postroad campaign resume {name} --anyway` sends the rest all the same"
+    )]
+    CanaryHolds {
+        /// The campaign.
+        name: String,
+        /// The verdict's reason.
+        why: String,
+    },
     /// A background task died.
     #[error("a composing thread died: {0}")]
     Thread(String),

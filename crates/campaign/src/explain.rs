@@ -52,7 +52,13 @@ pub async fn explain(store: &Store, address: &EmailAddress, campaign: &str) -> R
     let mut words = Vec::new();
     tell_contact(contact.as_ref(), &suppressions, &mut words);
     match (row, contact.as_ref().and_then(|c| c.left_out.as_ref())) {
-        (Some(row), _) => tell_row(row, &mut words),
+        (Some(row), _) => {
+            tell_row(row, &mut words);
+            let limit = store.canary(id).await?.rank_limit;
+            if row.state == DeliveryState::Scheduled && limit.is_some_and(|l| row.rank > l) {
+                words.push("waits for the canary's verdict".to_owned());
+            }
+        }
         (None, Some(reason)) => words.push(format!("left out of the audience: {reason}")),
         (None, None) if stored.campaign.audience.is_none() => {
             words.push("the campaign has not started, so its audience is not fixed yet".to_owned());
@@ -155,6 +161,9 @@ fn tell_event(event: &EventRow) -> String {
         | serde_json::Value::Array(_)
         | serde_json::Value::Object(_) => String::new(),
     };
+    if event.kind == "canary" {
+        return format!("{at} canary {} by {}: {}", word("act"), word("by"), word("why"));
+    }
     if data["source"].is_null() {
         return format!("{at} {}: {}", event.kind, event.data);
     }

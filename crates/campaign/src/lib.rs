@@ -7,6 +7,7 @@
 //! time is an argument.
 
 mod audience;
+mod canary;
 mod canary_spec;
 mod check;
 mod compose;
@@ -23,11 +24,13 @@ mod report;
 mod scaffold;
 mod schedule;
 mod setup;
+mod spam_brake;
 pub mod spec;
 mod supervisor;
 mod test_send;
 
 pub use audience::{AudienceStream, Decision, Freeze, Member, OWN_BUCKET_FROM, Reason, freeze};
+pub use canary::{CanaryAct, CanaryReport};
 pub use canary_spec::{RawCanary, RawShare};
 pub use check::{CheckReport, ComposeFailure, IdentityLine, check};
 pub use compose::{Composer, Recipient, UNSUBSCRIBE_PATH, VIEW_PATH};
@@ -35,7 +38,7 @@ pub use error::Error;
 pub use explain::{Story, explain};
 pub use export::{ExportLine, Exporter};
 pub use finding::{Finding, Severity};
-pub use lifecycle::{Retried, cancel, pause, resume, retry};
+pub use lifecycle::{Retried, cancel, pause, resume, resume_anyway, retry};
 pub use planning::{Planned, forecast_now, plan};
 pub use providers::{LookedUp, look_up_providers};
 pub use report::{Apart, CameBack, Counting, QuotaReport, RelayReport, Report, report};

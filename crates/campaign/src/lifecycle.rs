@@ -3,9 +3,9 @@
 //! Rows follow in slices (`supervisor`). What must hold: a retry is recorded, and reopens no row that may still be
 //! on its way.
 
-use crate::{Error, Result, Setup};
+use crate::{Error, Result, Setup, canary};
 use postroad_model::Timestamp;
-use postroad_model::campaign::{CampaignAct, CampaignState};
+use postroad_model::campaign::{CampaignAct, CampaignState, HoldReason};
 use postroad_model::delivery::DeliveryState;
 use postroad_store::{Ending, Reopening, Store};
 use serde::Serialize;
@@ -18,11 +18,39 @@ pub async fn pause(store: &Store, name: &str, now: Timestamp) -> Result<Campaign
     act(store, name, &CampaignAct::Pause, now).await
 }
 
-/// Resumes a paused or held campaign.
+/// Resumes a paused or held campaign. One that its canary holds is judged again by what was found since.
+///
+/// # Errors
+/// When its state does not allow it; `CanaryHolds` when the verdict stands.
+pub async fn resume(store: &Store, name: &str, now: Timestamp) -> Result<CampaignState> {
+    let stored = store.campaign(name).await?;
+    if let CampaignState::Held { reason: HoldReason::Canary(_), .. } = &stored.campaign.state {
+        canary::judge_again(store, &stored, now).await?;
+    }
+    act(store, name, &CampaignAct::Resume, now).await
+}
+
+/// Resumes a paused or held campaign whatever its canary says, by the word of `by` and for a reason, both recorded.
 ///
 /// # Errors
 /// When its state does not allow it.
-pub async fn resume(store: &Store, name: &str, now: Timestamp) -> Result<CampaignState> {
+pub async fn resume_anyway(
+    store: &Store,
+    name: &str,
+    (by, reason): (&str, Option<&str>),
+    now: Timestamp,
+) -> Result<CampaignState> {
+    let stored = store.campaign(name).await?;
+    if let CampaignState::Running { .. } = &stored.campaign.state {
+        canary::waive(store, &stored, (by, reason), now).await?;
+        return Ok(stored.campaign.state);
+    }
+    stored
+        .campaign
+        .state
+        .after(&CampaignAct::Resume, now)
+        .map_err(|source| postroad_store::Error::Transition { name: name.to_owned(), source })?;
+    canary::waive(store, &stored, (by, reason), now).await?;
     act(store, name, &CampaignAct::Resume, now).await
 }
 

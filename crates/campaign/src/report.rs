@@ -4,7 +4,7 @@
 //! the states of the audience sum to its size; `imbalance` says by how much they do not.
 
 use crate::planning::forecast_now;
-use crate::{Result, Setup};
+use crate::{CanaryReport, Result, Setup, canary};
 use postroad_model::campaign::CampaignState;
 use postroad_model::delivery::{DeliveryState, Role};
 use postroad_model::limit::Keeper;
@@ -120,6 +120,8 @@ pub struct Report {
     pub tests: Apart,
     /// Seed mailboxes.
     pub seeds: Apart,
+    /// The canary; absent where the campaign has none.
+    pub canary: Option<CanaryReport>,
     /// When it starts or started.
     pub starts_at: Option<String>,
     /// When it ended, or will by the forecast; absent when that is never.
@@ -169,6 +171,7 @@ pub async fn report(
         came_back: came_back(store, id).await?,
         tests: apart(&counts, Role::Test),
         seeds: apart(&counts, Role::Seed),
+        canary: canary::report(store, &stored, now).await?,
         starts_at: stored.start_at.map(Timestamp::rfc3339),
         ends_at: ends_at.map(Timestamp::rfc3339),
         expires_at: stored.expires_at.map(Timestamp::rfc3339),

@@ -1,14 +1,14 @@
 //! What campaigns need done by the clock: starts, misses, send windows, expiry, rows that follow a cancel, resends,
-//! finishing.
+//! canaries, brakes by placement, finishing.
 //!
 //! Stepped by `serve` and `run`, on every node: each step looks at the rows and does what is due, in slices, so that
 //! several nodes may do it at once and a killed one loses nothing. It leases no row and sends nothing.
 
 use crate::audience::{Freeze, freeze};
-use crate::{Result, Setup};
+use crate::{Result, Setup, canary, spam_brake};
 use postroad_model::campaign::{CampaignAct, CampaignState, OnUnknown};
 use postroad_model::delivery::{DeliveryState, Role};
-use postroad_model::{CampaignId, NodeId, Timestamp};
+use postroad_model::{CampaignId, MailboxProvider, NodeId, Timestamp};
 use postroad_store::{Ending, Reopening, Store, StoredCampaign};
 
 /// Without anything due, a step is wanted again after this.
@@ -54,6 +54,38 @@ pub enum Happened {
     Finished {
         /// Its name.
         campaign: String,
+    },
+    /// Its canary's copies reached the inboxes: the rest goes.
+    CanaryPassed {
+        /// Its name.
+        campaign: String,
+        /// What was found.
+        why: String,
+    },
+    /// Its canary has too few seeds to go by: the rest goes.
+    CanaryWarned {
+        /// Its name.
+        campaign: String,
+        /// The warning.
+        why: String,
+    },
+    /// Its canary holds it.
+    CanaryHeld {
+        /// Its name.
+        campaign: String,
+        /// Why.
+        why: String,
+    },
+    /// A relay leaves a mailbox provider to the others, or is slowed for it.
+    Braked {
+        /// The campaign's name.
+        campaign: String,
+        /// The relay's.
+        relay: String,
+        /// The provider.
+        provider: MailboxProvider,
+        /// Why.
+        why: String,
     },
     /// Something about this campaign failed; the others went on.
     Failed {
@@ -152,6 +184,7 @@ impl Supervisor {
                 Freeze::Elsewhere | Freeze::GivenUp => return Ok(()),
             },
         };
+        canary::begin(store, stored, now()).await?;
         match store.apply_campaign_act(campaign.id, &CampaignAct::Start, now()).await {
             Ok(_) => happened.push(Happened::Started { campaign: name, audience }),
             // Cancelled or started by somebody else since it was read: the next step sees it as it is.
@@ -184,12 +217,16 @@ async fn under_way(
             store.apply_campaign_act(id, &CampaignAct::Resume, now).await?;
         }
     }
+    let running = stored.campaign.state.runs();
+    if running && !expired {
+        spam_brake::step(store, setup, stored, now, happened).await?;
+        canary::step(store, stored, now, happened).await?;
+    }
     let counted = sums(store, id).await?;
     let of = |wanted: &dyn Fn(DeliveryState) -> bool| -> i64 {
         counted.iter().filter(|(s, _)| wanted(*s)).map(|(_, n)| n).sum()
     };
     let unknown = of(&|s| s == DeliveryState::Unknown);
-    let running = stored.campaign.state.runs();
     if running && !expired && unknown > 0 {
         match resend(store, setup, stored, now, happened).await? {
             Resend::Later | Resend::Done => return Ok(()),

@@ -84,7 +84,7 @@ pub enum Command {
     Suppression(SuppressionCommand),
     /// What is sent, to whom, when.
     #[command(subcommand, visible_alias = "campaigns")]
-    Campaign(CampaignCommand),
+    Campaign(Box<CampaignCommand>),
     /// What comes back: bounces, complaints, automatic answers.
     #[command(subcommand, visible_alias = "bounces")]
     Bounce(BounceCommand),
@@ -102,7 +102,7 @@ pub enum Command {
     /// Send what is due and serve unsubscribes and metrics, until stopped.
     Serve(ServeArgs),
     /// An SMTP server for trying things: takes mail, sends none, fails as told.
-    Sink(SinkArgs),
+    Sink(Box<SinkArgs>),
     /// A whole campaign to 5,000 made-up people through three pretended relays, on this machine alone.
     Demo(DemoArgs),
     /// Write a completion script for a shell.

@@ -61,7 +61,7 @@ async fn dispatch(app: &App, command: Command) -> Result<Exit> {
         Command::Contact(command) => contact(app, command).await,
         Command::List(command) => list::run(app, &command).await,
         Command::Suppression(command) => suppression::run(app, &command).await,
-        Command::Campaign(command) => Box::pin(campaign(app, command)).await,
+        Command::Campaign(command) => Box::pin(campaign(app, *command)).await,
         Command::Bounce(command) => bounce::run(app, command).await,
         Command::Explain(args) => explain::run(app, &args).await,
         Command::Relay(command) => relay::run(app, &command).await,

@@ -10,6 +10,12 @@ pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|text| !text.is_empty())
 }
 
+/// Who typed the command, for records of what an operator decided: the account's name, as far as it is known.
+pub fn operator() -> String {
+    let name = variable("SUDO_USER").or_else(|| variable("LOGNAME")).or_else(|| variable("USER"));
+    name.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
+}
+
 /// True when somebody watches stderr.
 pub fn stderr_is_terminal() -> bool {
     std::io::stderr().is_terminal()

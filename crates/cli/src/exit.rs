@@ -179,6 +179,7 @@ fn of_campaign(error: &postroad_campaign::Error) -> Option<Exit> {
         | E::Identity(_)
         | E::Refused(_)
         | E::Exists(_)
+        | E::CanaryHolds { .. }
         | E::Attributes(_) => Some(Exit::Data),
         E::UnknownPool { .. } | E::UnknownRelay { .. } | E::UnknownTemplate { .. } => {
             Some(Exit::NoInput)

@@ -20,6 +20,10 @@ fn names(happened: &[Happened]) -> Vec<&'static str> {
             Happened::Ended { .. } => "ended",
             Happened::Resent { .. } => "resent",
             Happened::Finished { .. } => "finished",
+            Happened::CanaryPassed { .. } => "passed",
+            Happened::CanaryWarned { .. } => "warned",
+            Happened::CanaryHeld { .. } => "held",
+            Happened::Braked { .. } => "braked",
             Happened::Failed { .. } => "failed",
         })
         .collect()

@@ -200,8 +200,18 @@ impl World {
 
     /// Leases up to `want` rows on the first lane.
     pub async fn lease(&mut self, want: i64) -> Vec<(Leased, Claim)> {
+        self.lease_on(0, want).await
+    }
+
+    /// The relay of a lane.
+    pub fn relay(&self, lane: usize) -> RelayId {
+        self.lanes[lane].0
+    }
+
+    /// Leases up to `want` rows on a lane.
+    pub async fn lease_on(&mut self, lane: usize, want: i64) -> Vec<(Leased, Claim)> {
         self.turn += 1;
-        let (relay, epoch, scope) = self.lanes[0].clone();
+        let (relay, epoch, scope) = self.lanes[lane].clone();
         let token = LeaseToken(i64::try_from(self.turn).unwrap() + 1_000);
         let request = LeaseRequest {
             node: self.node,

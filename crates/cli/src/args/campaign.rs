@@ -19,8 +19,8 @@ pub enum CampaignCommand {
     Run(CampaignRunArgs),
     /// Stop leasing; `resume` goes on.
     Pause(CampaignNameArgs),
-    /// Go on after `pause` or a brake.
-    Resume(CampaignNameArgs),
+    /// Go on after `pause`, a brake or a canary.
+    Resume(CampaignResumeArgs),
     /// End it for good; what was not sent never will be.
     Cancel(CampaignNameArgs),
     /// Show where it stands.
@@ -175,6 +175,18 @@ pub struct CampaignRunArgs {
 pub struct CampaignNameArgs {
     /// The campaign.
     pub name: String,
+}
+
+#[derive(Debug, Args)]
+pub struct CampaignResumeArgs {
+    /// The campaign.
+    pub name: String,
+    /// Send the rest whatever the canary found; this is recorded.
+    #[arg(long)]
+    pub anyway: bool,
+    /// Why, for the record.
+    #[arg(long, value_name = "TEXT", requires = "anyway")]
+    pub reason: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -81,8 +81,11 @@ pub async fn report(app: &App, args: &CampaignNameArgs) -> Result<Exit> {
 /// A report as a page.
 pub fn text(r: &Report) -> String {
     let mut text = format!("Campaign {} is {}\n", r.campaign, r.state);
-    if let CampaignState::Held { reason: HoldReason::Brake(why), .. } = &r.state_detail {
-        text.push_str(&format!("  {why}\n  `postroad campaign resume {}` goes on\n", r.campaign));
+    if let CampaignState::Held { reason, .. } = &r.state_detail {
+        text.push_str(&held(reason, &r.campaign));
+    }
+    if let Some(canary) = &r.canary {
+        text.push_str(&format!("  canary: {}\n", canary.line()));
     }
     for (what, at) in [("starts", &r.starts_at), ("ends", &r.ends_at), ("expires", &r.expires_at)] {
         if let Some(at) = at {
@@ -126,6 +129,19 @@ pub fn text(r: &Report) -> String {
         text.push_str(&format!("\n{}", relays(r)));
     }
     text
+}
+
+/// Why a campaign is held, and how it goes on.
+pub fn held(reason: &HoldReason, name: &str) -> String {
+    match reason {
+        HoldReason::Brake(why) => {
+            format!("  {why}\n  `postroad campaign resume {name}` goes on\n")
+        }
+        HoldReason::Canary(_) => format!(
+            "  `postroad seed report --campaign {name}` shows the copies; `postroad campaign resume {name} --anyway` goes on\n"
+        ),
+        HoldReason::MissingFact(what) => format!("  it waits for {what}\n"),
+    }
 }
 
 /// What came back, by reason and mailbox provider.

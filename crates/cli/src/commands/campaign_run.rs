@@ -11,7 +11,7 @@ use crate::wiring::engine::{self, Running};
 use anyhow::Result;
 use postroad_campaign::{Counting, Report, report};
 use postroad_delivery::core::Wait;
-use postroad_model::campaign::CampaignState;
+use postroad_model::campaign::{CampaignState, HoldReason};
 use postroad_model::when::Zone;
 use postroad_model::{CampaignId, RelayId, Timestamp};
 use postroad_store::ServeWhich;
@@ -62,6 +62,8 @@ enum Ended {
     NoQuota(Timestamp),
     /// All lanes rest until then, and the reason of one of them.
     Paused(Timestamp, String),
+    /// Its canary holds it, and why.
+    Held(String),
     /// Ctrl-C or SIGTERM.
     Stopped,
 }
@@ -78,6 +80,10 @@ async fn startable(app: &App, opened: &Opened, name: &str) -> Result<CampaignId>
     match &stored.campaign.state {
         CampaignState::Draft => Err(Fault::data(format!(
             "campaign {name} is a draft; `postroad campaign schedule {name}` schedules it"
+        ))
+        .into()),
+        CampaignState::Held { reason: HoldReason::Canary(why), .. } => Err(Fault::data(format!(
+            "campaign {name} is held by its canary: {why}; `postroad campaign resume {name} --anyway` lets it go on"
         ))
         .into()),
         CampaignState::Paused { .. } | CampaignState::Held { .. } => Err(Fault::data(format!(
@@ -116,6 +122,12 @@ impl Watch<'_> {
             if stored.campaign.state.is_over() {
                 bar.done();
                 return Ok(Ended::Over);
+            }
+            if let CampaignState::Held { reason: HoldReason::Canary(why), .. } =
+                &stored.campaign.state
+            {
+                bar.done();
+                return Ok(Ended::Held(why.clone()));
             }
             self.tell(&bar, &stored.campaign.state).await?;
             let started = matches!(stored.campaign.state, CampaignState::Running { .. });
@@ -204,6 +216,10 @@ impl Watch<'_> {
             Ended::Over => format!("campaign {} is over", self.name),
             Ended::NoQuota(t) => format!("all quota is used; it goes on at {}", until(t)),
             Ended::Paused(t, why) => format!("nothing can be sent until {}: {why}", until(t)),
+            Ended::Held(why) => format!(
+                "campaign {name} is held by its canary: {why}; `postroad campaign resume {name} --anyway`, then run it again",
+                name = self.name
+            ),
             Ended::Stopped => {
                 format!("stopped; `postroad campaign run {}` goes on where it was", self.name)
             }
@@ -222,7 +238,7 @@ impl Watch<'_> {
                 }
                 Exit::Ok
             }
-            Ended::NoQuota(_) | Ended::Paused(..) | Ended::Stopped => {
+            Ended::NoQuota(_) | Ended::Paused(..) | Ended::Held(_) | Ended::Stopped => {
                 self.app.output.say(self.words(ended));
                 Exit::TryLater
             }

@@ -1,7 +1,8 @@
 //! `campaign pause|resume|cancel|retry`: the operator's acts.
 
 use crate::app::{App, Runs};
-use crate::args::{CampaignNameArgs, CampaignRetryArgs};
+use crate::args::{CampaignNameArgs, CampaignResumeArgs, CampaignRetryArgs};
+use crate::environment;
 use crate::exit::{Exit, Fault};
 use anyhow::Result;
 use postroad_model::delivery::DeliveryState;
@@ -17,9 +18,16 @@ pub async fn pause(app: &App, args: &CampaignNameArgs) -> Result<Exit> {
     Ok(Exit::Ok)
 }
 
-pub async fn resume(app: &App, args: &CampaignNameArgs) -> Result<Exit> {
+pub async fn resume(app: &App, args: &CampaignResumeArgs) -> Result<Exit> {
     let opened = app.open(Runs::Briefly).await?;
-    let state = postroad_campaign::resume(&opened.store, &args.name, app.now()).await?;
+    let (store, name, now) = (&opened.store, &args.name, app.now());
+    let state = if args.anyway {
+        let operator = environment::operator();
+        let word = (operator.as_str(), args.reason.as_deref());
+        postroad_campaign::resume_anyway(store, name, word, now).await?
+    } else {
+        postroad_campaign::resume(store, name, now).await?
+    };
     app.output.show(&json!({ "campaign": args.name, "state": state.name() }), |_| {
         format!("campaign {} is {}", args.name, state.name())
     })?;

@@ -94,6 +94,20 @@ impl Task {
             Happened::Resent { campaign, rows } => {
                 tracing::info!(campaign, rows, "unknown rows wait again");
             }
+            Happened::CanaryPassed { campaign, why } => {
+                tracing::info!(campaign, why, "the canary passed, the rest goes");
+            }
+            Happened::CanaryWarned { campaign, why } => tracing::warn!(campaign, why, "canary"),
+            Happened::CanaryHeld { campaign, why } => {
+                tracing::warn!(
+                    campaign,
+                    why,
+                    "held by its canary; `campaign resume --anyway` goes on"
+                );
+            }
+            Happened::Braked { campaign, relay, provider, why } => {
+                tracing::warn!(campaign, relay, %provider, why, "the relay rests for a provider");
+            }
             Happened::Finished { campaign } => tracing::info!(campaign, "finished"),
             Happened::Failed { campaign, error } => {
                 tracing::error!(campaign, error, "not looked after");
