@@ -148,6 +148,12 @@ impl Commit {
         settlements.chain(intents).map(|write| Self::next(&mut VecDeque::from([write])))
     }
 
+    /// The first row, for the log.
+    fn row(&self) -> Option<DeliveryId> {
+        let settled = self.batch.settlements.iter().map(|s| s.claim.id);
+        self.batch.intents.iter().map(|i| i.claim.id).chain(settled).next()
+    }
+
     fn rows(&self) -> usize {
         self.batch.intents.len() + self.batch.settlements.len()
     }
@@ -186,33 +192,46 @@ pub(crate) async fn run(
     }
 }
 
-/// Writes a commit for sure: again as a whole after a conflict or while the store is away, row by row after any
-/// other failure.
+/// Writes a commit for sure; row by row when the store refuses it as a whole, so that one bad row costs no other.
 async fn write_for_sure(store: &Store, clock: &dyn Clock, commit: &Commit) -> Committed {
-    loop {
-        match commit.write(store, clock.now()).await {
-            Ok(committed) => return committed,
-            Err(error) if is_lost_commit(&error) => {
-                tracing::warn!(%error, "the answer to a commit is lost: looking it up");
-                if let Some(committed) = looked_up(store, commit).await {
-                    return committed;
-                }
-            }
-            Err(error) if error.is_conflict() => {}
-            Err(error) if error.is_transient() => {
-                tracing::warn!(%error, "the store is away: outcomes wait, nothing new is sent");
-                tokio::time::sleep(RETRY_AFTER).await;
-            }
-            Err(error) => {
-                tracing::error!(%error, rows = commit.rows(), "writing row by row");
-                return row_by_row(store, clock, commit).await;
-            }
+    match write_or_refused(store, clock, commit).await {
+        Ok(committed) => committed,
+        Err(error) => {
+            tracing::error!(%error, rows = commit.rows(), "writing row by row");
+            row_by_row(store, clock, commit).await
         }
     }
 }
 
-fn is_lost_commit(error: &Error) -> bool {
-    matches!(error, Error::Statement { what: "commit", .. })
+/// Writes a commit, again after a conflict and while the store is away.
+///
+/// # Errors
+/// What the store refuses for good; nothing of the commit is written then.
+async fn write_or_refused(
+    store: &Store,
+    clock: &dyn Clock,
+    commit: &Commit,
+) -> Result<Committed, Error> {
+    loop {
+        let error = match commit.write(store, clock.now()).await {
+            Ok(committed) => return Ok(committed),
+            Err(error) => error,
+        };
+        if error.may_have_happened() {
+            tracing::warn!(%error, "the answer to a commit is lost: looking it up");
+            if let Some(committed) = looked_up(store, commit).await {
+                return Ok(committed);
+            }
+        }
+        if error.is_conflict() {
+            continue;
+        }
+        if !error.is_transient() {
+            return Err(error);
+        }
+        tracing::warn!(%error, "the store is away: outcomes wait, nothing new is sent");
+        tokio::time::sleep(RETRY_AFTER).await;
+    }
 }
 
 /// Asks until the store answers.
@@ -231,14 +250,14 @@ async fn looked_up(store: &Store, commit: &Commit) -> Option<Committed> {
 async fn row_by_row(store: &Store, clock: &dyn Clock, commit: &Commit) -> Committed {
     let mut all = Committed::default();
     for single in commit.row_by_row() {
-        match single.write(store, clock.now()).await {
+        match write_or_refused(store, clock, &single).await {
             Ok(committed) => {
                 all.inputs.extend(committed.inputs);
                 all.settled.extend(committed.settled);
             }
             Err(error) => {
                 // The row stays Leased or Sending and is settled when its lane is taken anew: Unknown at worst.
-                let row = single.expires.keys().next();
+                let row = single.row();
                 tracing::error!(%error, ?row, "a row's outcome could not be written");
                 all.inputs.extend(single.committed(&WriteAnswer::default()).inputs);
             }
@@ -246,3 +265,6 @@ async fn row_by_row(store: &Store, clock: &dyn Clock, commit: &Commit) -> Commit
     }
     all
 }
+
+#[cfg(test)]
+mod tests;

@@ -106,9 +106,10 @@ macro_rules! finish {
         match $result {
             Ok(value) => {
                 $store.before_commit().await;
-                $tx.commit()
-                    .await
-                    .map_err(|source| $crate::Error::Statement { what: "commit", source })?;
+                $tx.commit().await.map_err(|source| $crate::Error::Statement {
+                    what: $crate::error::COMMIT,
+                    source,
+                })?;
                 Ok(value)
             }
             Err(error) => {

@@ -160,6 +160,13 @@ impl Error {
         }
     }
 
+    /// True when it is not known whether the transaction happened: its end was asked for, and no answer of the database
+    /// says that it failed. Ask [`crate::Store::look_up`] before anything else.
+    #[must_use]
+    pub fn may_have_happened(&self) -> bool {
+        matches!(self, Self::Statement { what: COMMIT, source } if !is_refusal(source))
+    }
+
     /// True when the database's user lacks a right (PostgreSQL: insufficient_privilege).
     pub(crate) fn is_forbidden(&self) -> bool {
         if let Self::Statement { source: sqlx::Error::Database(e), .. } = self {
@@ -180,13 +187,50 @@ impl Error {
     }
 }
 
+/// The name of an error at a transaction's end.
+pub(crate) const COMMIT: &str = "commit";
+
+/// A database's code for an error.
+enum Code<'a> {
+    /// The primary code, without what SQLite adds to it (`SQLITE_IOERR_FSYNC` is 10 + 4 * 256).
+    Sqlite(u32),
+    /// SQLSTATE.
+    Postgres(&'a str),
+}
+
+impl<'a> Code<'a> {
+    fn of(code: &'a str) -> Self {
+        match code.parse::<u32>() {
+            // SQLSTATE has five characters; SQLite's codes have four at most.
+            Ok(n) if code.len() < 5 => Self::Sqlite(n & 0xff),
+            Ok(_) | Err(_) => Self::Postgres(code),
+        }
+    }
+}
+
+/// True when the database itself says that a transaction failed, so that nothing of it is written. Whoever is cut off,
+/// or told that the server goes down or that the disk answers no more, does not know.
+pub(crate) fn is_refusal(source: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(e) = source else { return false };
+    match Code::of(e.code().as_deref().unwrap_or_default()) {
+        // IOERR
+        Code::Sqlite(code) => code != 10,
+        // The connection's own faults; admin_shutdown, crash_shutdown and their like.
+        Code::Postgres(code) => !code.starts_with("08") && !code.starts_with("57P0"),
+    }
+}
+
 fn is_transient(source: &sqlx::Error) -> bool {
     if let sqlx::Error::Database(e) = source {
-        let code = e.code();
-        let code = code.as_deref().unwrap_or_default();
-        // SQLite: BUSY 5, LOCKED 6, IOERR 10, FULL 13. PostgreSQL: connection, resources, operator, conflicts.
-        return matches!(code, "5" | "6" | "10" | "13" | "517" | "40001" | "40P01" | "25P03")
-            || (code.len() == 5 && ["08", "53", "57"].iter().any(|class| code.starts_with(class)));
+        return match Code::of(e.code().as_deref().unwrap_or_default()) {
+            // BUSY, LOCKED, IOERR, FULL
+            Code::Sqlite(code) => matches!(code, 5 | 6 | 10 | 13),
+            // Conflicts, a session that idled; connection, resources, operator.
+            Code::Postgres(code) => {
+                matches!(code, "40001" | "40P01" | "25P03")
+                    || ["08", "53", "57"].iter().any(|class| code.starts_with(class))
+            }
+        };
     }
     matches!(
         source,
@@ -196,4 +240,19 @@ fn is_transient(source: &sqlx::Error) -> bool {
             | sqlx::Error::WorkerCrashed
             | sqlx::Error::Protocol(_)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Code;
+
+    #[test]
+    fn a_code_is_read_as_the_engine_wrote_it() {
+        for (code, want) in [("13", 13), ("1034", 10), ("517", 5)] {
+            assert!(matches!(Code::of(code), Code::Sqlite(n) if n == want), "{code}");
+        }
+        for code in ["40001", "57P01", "08006", ""] {
+            assert!(matches!(Code::of(code), Code::Postgres(c) if c == code), "{code}");
+        }
+    }
 }

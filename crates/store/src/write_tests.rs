@@ -9,32 +9,16 @@ use crate::{
 };
 use postroad_model::delivery::{DeliveryState, Role};
 use postroad_model::{CampaignId, DeliveryId, Epoch, LeaseToken, RelayId, Reply, Timestamp};
+use postroad_testkit::rows::{BUCKET, LEASED_ROWS, TOKEN};
 use postroad_testkit::{builders, postgres, sqlite};
 use std::collections::BTreeMap;
 
 const NOW: Timestamp = Timestamp(1_796_000_000_000);
-const BUCKET: i64 = 202_611;
-const TOKEN: i64 = 77;
 
-/// Three leased rows of a running campaign, and their lane.
-const ROWS: [&str; 4] = [
-    "INSERT INTO campaigns (id, name, kind, pool_id, bucket, seed, created_at, state, state_data, settings, \
-     window_open_at, version, updated_at) \
-     VALUES (1, 'one', 'regular', 1, 202611, 7, 0, 'running', '{}', '{}', 0, 1, 0)",
-    "INSERT INTO lanes (relay_id, scope, node_id, epoch, lease_until, busy_at, pause_count) \
-     VALUES (9, 'nine', 1, 1, 1796000060000, 0, 0)",
-    "INSERT INTO deliveries (bucket, id, campaign_id, role, slot, contact_id, address, address_hash, provider, \
-     pool_id, rank, state, not_before, pinned_relay, pinned_until, attempt, tries, blocks, copy_no, token, \
-     lane_relay, epoch, updated_at) \
-     SELECT 202611, n, 1, 0, 0, n, 'an@example.vn', n, 0, 1, n, 1, 0, 0, 0, 1, 0, 0, 1, 77, 9, 1, 0 \
-     FROM (SELECT 1 AS n UNION ALL SELECT 2 UNION ALL SELECT 3) AS numbers",
-    "INSERT INTO counters (campaign_id, role, relay_id, state, n) VALUES (1, 0, 9, 1, 3)",
-];
-
-async fn fill(store: &Store) -> Result<(), Error> {
+async fn execute(store: &Store, statements: &[&'static str]) -> Result<(), Error> {
     tx!(store, |c, _e| {
-        for statement in ROWS {
-            sqlx::query(statement).execute(&mut *c).await.unwrap();
+        for statement in statements {
+            sqlx::query(*statement).execute(&mut *c).await.unwrap();
         }
         Ok(())
     })
@@ -46,7 +30,7 @@ async fn open(url: &str) -> Store {
         StoreSettings { url: url.to_owned(), keys, connections: 4, durability: Durability::Native };
     let store = Store::open(settings).await.unwrap();
     store.ensure_partition(BUCKET).await.unwrap();
-    fill(&store).await.unwrap();
+    execute(&store, &LEASED_ROWS).await.unwrap();
     store
 }
 
@@ -124,5 +108,36 @@ async fn what_one_row_of_a_batch_lost_holds_no_other_back_and_the_counters_stay_
     check(&open(database.url()).await).await;
     if let Some(database) = postgres::database() {
         check(&open(database.url()).await).await;
+    }
+}
+
+/// A row that the database refuses costs the others nothing, and its error is no riddle.
+async fn check_refusal(store: &Store, poison: &'static str) {
+    execute(store, &[poison]).await.unwrap();
+    let write = async |ids: &[i64]| {
+        let intents = ids.iter().map(|id| intent(*id, TOKEN)).collect();
+        store.write(&WriteBatch { intents, settlements: Vec::new() }, NOW).await
+    };
+    for batch in [&[1, 2, 3][..], &[2]] {
+        let error = write(batch).await.unwrap_err();
+        let riddles = (error.may_have_happened(), error.is_conflict(), error.is_transient());
+        assert_eq!(riddles, (false, false, false), "{error}");
+    }
+    for good in [1, 3] {
+        assert_eq!(ids(&write(&[good]).await.unwrap()).0, [good]);
+    }
+    assert_eq!(counted(store).await, BTreeMap::from([(1, 1), (2, 2)]));
+}
+
+#[tokio::test]
+async fn a_row_that_is_refused_is_an_answer_and_no_lost_commit() {
+    let database = sqlite::database();
+    let trigger = "CREATE TRIGGER poison BEFORE UPDATE ON deliveries WHEN NEW.id = 2 \
+                   BEGIN SELECT RAISE(ABORT, 'poison'); END";
+    check_refusal(&open(database.url()).await, trigger).await;
+    if let Some(database) = postgres::database() {
+        let constraint =
+            "ALTER TABLE deliveries ADD CONSTRAINT poison CHECK (id <> 2 OR state <> 2)";
+        check_refusal(&open(database.url()).await, constraint).await;
     }
 }

@@ -8,6 +8,7 @@
 //! hold: it writes all of a batch, or nothing and says that the batch is uneven.
 
 use crate::counters::COUNTERS_ADD;
+use crate::error::{COMMIT, is_refusal};
 use crate::writes::{WRITE_ATTEMPTS, WRITE_INTENTS, WRITE_LANES, WRITE_SETTLES};
 use crate::{Engine, Error, Result};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -18,6 +19,9 @@ use tokio::sync::{Mutex, MutexGuard};
 
 /// What the procedure raises when a row of the batch did not move.
 const UNEVEN: &str = "uneven batch";
+
+/// The procedure's name in error messages.
+const PROCEDURE: &str = "write_procedure";
 
 /// One batch for the procedure: JSON arrays, and how many rows the first and the third must move.
 #[derive(Debug)]
@@ -37,7 +41,7 @@ pub(crate) struct Call {
 pub(crate) enum NotCalled {
     /// Some row did not move, or the session may have no procedure; nothing is written.
     Uneven,
-    /// The database's error. Named `commit` where it is not known whether it happened.
+    /// The database's error. [`Error::may_have_happened`] where no answer says that it failed.
     Failed(Error),
 }
 
@@ -103,7 +107,7 @@ impl Turn<'_> {
                 sqlx::raw_sql(AssertSqlSafe(part))
                     .execute(&mut *self)
                     .await
-                    .map_err(|e| NotCalled::Failed(failed("write_procedure")(e)))?;
+                    .map_err(|e| NotCalled::Failed(failed(PROCEDURE)(e)))?;
             }
             if let Some(writing) = self.0.as_mut() {
                 writing.has_procedure = true;
@@ -127,7 +131,8 @@ fn not_called(source: sqlx::Error) -> NotCalled {
     if source.as_database_error().is_some_and(|e| e.message().contains(UNEVEN)) {
         NotCalled::Uneven
     } else {
-        NotCalled::Failed(failed("commit")(source))
+        let what = if is_refusal(&source) { PROCEDURE } else { COMMIT };
+        NotCalled::Failed(failed(what)(source))
     }
 }
 
@@ -177,7 +182,7 @@ impl Kept {
         sqlx::raw_sql(AssertSqlSafe(postgres_procedure()))
             .execute(&mut session)
             .await
-            .map_err(failed("write_procedure"))?;
+            .map_err(failed(PROCEDURE))?;
         Ok(session)
     }
 

@@ -31,6 +31,7 @@ pub mod postgres;
 mod program;
 pub mod prometheus;
 pub mod rng;
+pub mod rows;
 pub mod skip;
 pub mod smtp_sink;
 pub mod smtp_source;
