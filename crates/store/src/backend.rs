@@ -75,14 +75,26 @@ macro_rules! tx {
             $crate::backend::Backend::Sqlite { write, .. } => {
                 let $e = $crate::Engine::Sqlite;
                 let mut turn = write.turn().await?;
-                let mut tx = sqlx::Connection::begin_with(&mut *turn, "BEGIN IMMEDIATE")
-                    .await
-                    .map_err(|source| $crate::Error::Statement { what: "begin", source })?;
-                let result = {
-                    let $c = &mut *tx;
-                    async { $body }.await
+                let (result, end) = {
+                    let begun = sqlx::Connection::begin_with(&mut *turn, "BEGIN IMMEDIATE").await;
+                    match begun {
+                        Ok(mut tx) => {
+                            let result = {
+                                let $c = &mut *tx;
+                                async { $body }.await
+                            };
+                            $crate::backend::finish!(store, tx, result)
+                        }
+                        Err(source) => {
+                            let error = $crate::Error::Statement { what: "begin", source };
+                            (Err(error.into()), $crate::backend::End::Unknown)
+                        }
+                    }
                 };
-                $crate::backend::finish!(store, tx, result)
+                if end == $crate::backend::End::Unknown {
+                    turn.spoil();
+                }
+                result
             }
             $crate::backend::Backend::Postgres { pool, .. } => {
                 let $e = $crate::Engine::Postgres;
@@ -94,29 +106,43 @@ macro_rules! tx {
                     let $c = &mut *tx;
                     async { $body }.await
                 };
-                $crate::backend::finish!(store, tx, result)
+                // The pool looks at a connection before it gives it to the next.
+                $crate::backend::finish!(store, tx, result).0
             }
         }
     }};
 }
 pub(crate) use tx;
 
+/// Whether a connection is out of its transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It is.
+    Known,
+    /// Its end failed.
+    Unknown,
+}
+
+/// Commits or rolls back; the result, and whether the connection is out of the transaction.
 macro_rules! finish {
     ($store:expr, $tx:expr, $result:expr) => {
         match $result {
             Ok(value) => {
                 $store.before_commit().await;
-                $tx.commit().await.map_err(|source| $crate::Error::Statement {
-                    what: $crate::error::COMMIT,
-                    source,
-                })?;
-                Ok(value)
+                match $tx.commit().await {
+                    Ok(()) => (Ok(value), $crate::backend::End::Known),
+                    Err(source) => {
+                        let what = $crate::error::COMMIT;
+                        let error = $crate::Error::Statement { what, source };
+                        (Err(error.into()), $crate::backend::End::Unknown)
+                    }
+                }
             }
-            Err(error) => {
-                // A failed rollback leaves nothing behind either: the connection is closed by the pool.
-                let _ = $tx.rollback().await;
-                Err(error)
-            }
+            Err(error) => match $tx.rollback().await {
+                Ok(()) => (Err(error), $crate::backend::End::Known),
+                // Nothing of it stays either: whoever holds the connection lets go of it.
+                Err(_) => (Err(error), $crate::backend::End::Unknown),
+            },
         }
     };
 }
@@ -306,7 +332,7 @@ async fn open_sqlite(path: &str, readers: u32) -> Result<Backend> {
         .pragma("cache_size", "-16000")
         .pragma("temp_store", "memory")
         .optimize_on_close(true, None);
-    let write = Writer::open(&options).await.map_err(open)?;
+    let write = Writer::open(options.clone()).await.map_err(open)?;
     let read = SqlitePoolOptions::new()
         .max_connections(readers.max(1))
         // A connection to a file does not go stale.

@@ -238,6 +238,9 @@ fn is_transient(source: &sqlx::Error) -> bool {
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed
+            // A session that is still in a lost transaction; it is given up, and the next call has another.
+            | sqlx::Error::InvalidSavePointStatement
+            | sqlx::Error::BeginFailed
             | sqlx::Error::Protocol(_)
     )
 }

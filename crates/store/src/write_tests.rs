@@ -141,3 +141,28 @@ async fn a_row_that_is_refused_is_an_answer_and_no_lost_commit() {
         check_refusal(&open(database.url()).await, constraint).await;
     }
 }
+
+#[tokio::test]
+async fn a_writing_connection_that_lost_its_transaction_is_replaced() {
+    let database = sqlite::database();
+    let store = open(database.url()).await;
+    // As SQLite itself does where the disk fails; the driver goes on counting.
+    let lost: Result<(), Error> = async {
+        tx!(&store, |c, _e| {
+            sqlx::query("ROLLBACK").execute(&mut *c).await.unwrap();
+            Err(Error::JobLost { job: "this".into() })
+        })
+    }
+    .await;
+    assert!(matches!(lost, Err(Error::JobLost { .. })), "{lost:?}");
+    execute(&store, &["UPDATE campaigns SET version = 2", "PRAGMA max_page_count = 1"])
+        .await
+        .unwrap();
+    let mut intents = vec![intent(1, TOKEN)];
+    intents[0].mail_from = "m".repeat(1_000_000);
+    let full = store.write(&WriteBatch { intents, settlements: Vec::new() }, NOW).await;
+    let full = full.unwrap_err();
+    assert!(full.is_transient() && !full.may_have_happened(), "{full}");
+    let batch = WriteBatch { intents: vec![intent(1, TOKEN)], settlements: Vec::new() };
+    assert_eq!(ids(&store.write(&batch, NOW).await.unwrap()).0, [1]);
+}

@@ -49,69 +49,111 @@ fn failed(what: &'static str) -> impl Fn(sqlx::Error) -> Error {
     move |source| Error::Statement { what, source }
 }
 
-/// SQLite's writing connection: one at a time, in the order in which they asked.
-pub(crate) struct Writer(Mutex<Option<Writing>>);
+/// SQLite's writing connection: one at a time, in the order in which they asked. After a fault that leaves it in a
+/// state that nobody knows, the next turn gets another.
+pub(crate) struct Writer {
+    options: SqliteConnectOptions,
+    writing: Mutex<Writing>,
+}
 
-struct Writing {
-    connection: SqliteConnection,
-    has_procedure: bool,
+enum Writing {
+    /// It may be used.
+    Ready { connection: SqliteConnection, has_procedure: bool },
+    /// The last one is given up.
+    Spoilt,
+    /// For good.
+    Closed,
 }
 
 /// The right to write, until it is dropped.
-pub(crate) struct Turn<'a>(MutexGuard<'a, Option<Writing>>);
+pub(crate) struct Turn<'a>(MutexGuard<'a, Writing>);
 
 impl Writer {
-    pub(crate) async fn open(options: &SqliteConnectOptions) -> sqlx::Result<Self> {
+    pub(crate) async fn open(options: SqliteConnectOptions) -> sqlx::Result<Self> {
         let connection = options.connect().await?;
-        Ok(Self(Mutex::new(Some(Writing { connection, has_procedure: false }))))
+        let writing = Mutex::new(Writing::Ready { connection, has_procedure: false });
+        Ok(Self { options, writing })
     }
 
     /// Waits for the connection.
     ///
     /// # Errors
-    /// After [`Writer::close`].
+    /// After [`Writer::close`]; when another connection is needed and cannot be made.
     pub(crate) async fn turn(&self) -> Result<Turn<'_>> {
-        let guard = self.0.lock().await;
-        if guard.is_none() {
-            return Err(failed("begin")(sqlx::Error::PoolClosed));
+        let mut guard = self.writing.lock().await;
+        match &*guard {
+            Writing::Ready { .. } => {}
+            Writing::Spoilt => {
+                let connection = self.options.connect().await.map_err(failed("begin"))?;
+                *guard = Writing::Ready { connection, has_procedure: false };
+            }
+            Writing::Closed => return Err(failed("begin")(sqlx::Error::PoolClosed)),
         }
         Ok(Turn(guard))
     }
 
     pub(crate) async fn close(&self) {
-        if let Some(writing) = self.0.lock().await.take() {
+        let writing = std::mem::replace(&mut *self.writing.lock().await, Writing::Closed);
+        if let Writing::Ready { connection, .. } = writing {
             // What is left in the WAL is read at the next start.
-            let _ = writing.connection.close().await;
+            let _ = connection.close().await;
         }
     }
 }
+
+/// Why a turn has a connection.
+const READY: &str = "a turn is given only with a connection, and spoiling ends it";
 
 impl Deref for Turn<'_> {
     type Target = SqliteConnection;
 
     fn deref(&self) -> &SqliteConnection {
-        &self.0.as_ref().expect("a turn is given only while the connection is there").connection
+        match &*self.0 {
+            Writing::Ready { connection, .. } => Some(connection),
+            Writing::Spoilt | Writing::Closed => None,
+        }
+        .expect(READY)
     }
 }
 
 impl DerefMut for Turn<'_> {
     fn deref_mut(&mut self) -> &mut SqliteConnection {
-        &mut self.0.as_mut().expect("a turn is given only while the connection is there").connection
+        match &mut *self.0 {
+            Writing::Ready { connection, .. } => Some(connection),
+            Writing::Spoilt | Writing::Closed => None,
+        }
+        .expect(READY)
     }
 }
 
 impl Turn<'_> {
+    /// Gives the connection up: whether a transaction is open on it is not known (the driver counts by the answers, and
+    /// SQLite ends a transaction by itself where the disk is full or fails). Dropped, it rolls back what is left.
+    pub(crate) fn spoil(mut self) {
+        *self.0 = Writing::Spoilt;
+    }
+
     pub(crate) async fn call(mut self, call: &Call) -> std::result::Result<(), NotCalled> {
-        if !self.0.as_ref().is_some_and(|w| w.has_procedure) {
+        let done = self.call_once(call).await;
+        if let Err(NotCalled::Failed(error)) = &done {
+            // A row that is refused spoils nothing, but it is too rare to be told from what does.
+            tracing::debug!(%error, "the writing connection is made anew");
+            self.spoil();
+        }
+        done
+    }
+
+    async fn call_once(&mut self, call: &Call) -> std::result::Result<(), NotCalled> {
+        if let Writing::Ready { connection, has_procedure } = &mut *self.0
+            && !*has_procedure
+        {
             for part in [SQLITE_INPUT.to_owned(), sqlite_procedure()] {
                 sqlx::raw_sql(AssertSqlSafe(part))
-                    .execute(&mut *self)
+                    .execute(&mut *connection)
                     .await
                     .map_err(|e| NotCalled::Failed(failed(PROCEDURE)(e)))?;
             }
-            if let Some(writing) = self.0.as_mut() {
-                writing.has_procedure = true;
-            }
+            *has_procedure = true;
         }
         let done = sqlx::query(SQLITE_CALL)
             .bind(&call.settles)
@@ -121,7 +163,7 @@ impl Turn<'_> {
             .bind(call.n_settles)
             .bind(call.n_intents)
             .bind(call.at)
-            .execute(&mut *self)
+            .execute(&mut **self)
             .await;
         done.map(drop).map_err(not_called)
     }

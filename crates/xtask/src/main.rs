@@ -37,7 +37,11 @@ const TASKS: &[(&str, &str, &str)] = &[
         "the dashboards as pictures; needs Chromium, Prometheus and 430 MB of npm packages",
     ),
     ("demo", "", "the demo in an empty folder, its numbers checked"),
-    ("ci", "", "lint, dashboards, test, fuzz (20 s a target) and demo, the minutes of each, one closing line"),
+    (
+        "ci",
+        "",
+        "lint, dashboards, test, fuzz (20 s a target) and demo, the minutes of each, one closing line",
+    ),
     ("nightly", "", "ci, then 200 kills and long property tests"),
     ("bench", "[options of the benchmarks]", "the benchmarks, in release"),
     ("setup", "", "only install what the tests need"),
