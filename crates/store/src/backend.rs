@@ -54,7 +54,7 @@ pub struct StoreSettings {
 }
 
 pub(crate) enum Backend {
-    Sqlite { write: Writer, read: SqlitePool, path: PathBuf },
+    Sqlite { write: Box<Writer>, read: SqlitePool, path: PathBuf },
     Postgres { pool: PgPool, kept: Box<Kept> },
 }
 
@@ -332,7 +332,7 @@ async fn open_sqlite(path: &str, readers: u32) -> Result<Backend> {
         .pragma("cache_size", "-16000")
         .pragma("temp_store", "memory")
         .optimize_on_close(true, None);
-    let write = Writer::open(options.clone()).await.map_err(open)?;
+    let write = Box::new(Writer::open(options.clone()).await.map_err(open)?);
     let read = SqlitePoolOptions::new()
         .max_connections(readers.max(1))
         // A connection to a file does not go stale.

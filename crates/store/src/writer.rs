@@ -181,23 +181,38 @@ fn not_called(source: sqlx::Error) -> NotCalled {
 /// PostgreSQL's session for the procedure; made when it is needed and again after a fault.
 pub(crate) struct Kept {
     options: PgConnectOptions,
-    session: Mutex<Option<PgConnection>>,
+    session: Mutex<Session>,
+}
+
+enum Session {
+    /// To be made at the next call.
+    Absent,
+    /// With the procedure in it.
+    Open(PgConnection),
+    /// This user may make nothing temporary: batches are written statement by statement until a restart.
+    Forbidden,
 }
 
 impl Kept {
     pub(crate) fn new(options: PgConnectOptions) -> Self {
-        Self { options, session: Mutex::new(None) }
+        Self { options, session: Mutex::new(Session::Absent) }
     }
 
     pub(crate) async fn call(&self, call: &Call) -> std::result::Result<(), NotCalled> {
         let mut guard = self.session.lock().await;
-        let mut session = match guard.take() {
-            Some(session) => session,
-            None => match self.connect().await {
-                Ok(session) => session,
-                Err(error) if error.is_forbidden() => return Err(NotCalled::Uneven),
-                Err(error) => return Err(NotCalled::Failed(error)),
+        let mut session = match std::mem::replace(&mut *guard, Session::Absent) {
+            Session::Open(session) => session,
+            Session::Absent => match self.connect().await? {
+                Some(session) => session,
+                None => {
+                    *guard = Session::Forbidden;
+                    return Err(NotCalled::Uneven);
+                }
             },
+            Session::Forbidden => {
+                *guard = Session::Forbidden;
+                return Err(NotCalled::Uneven);
+            }
         };
         let done = sqlx::query(POSTGRES_CALL)
             .bind(&call.settles)
@@ -214,30 +229,47 @@ impl Kept {
             .map_err(not_called);
         // A call that was cut off leaves its session behind: only an answered one is of further use.
         if matches!(done, Ok(()) | Err(NotCalled::Uneven)) {
-            *guard = Some(session);
+            *guard = Session::Open(session);
         }
         done
     }
 
-    async fn connect(&self) -> Result<PgConnection> {
-        let mut session = self.options.connect().await.map_err(failed("acquire"))?;
-        sqlx::raw_sql(AssertSqlSafe(postgres_procedure()))
-            .execute(&mut session)
-            .await
-            .map_err(failed(PROCEDURE))?;
-        Ok(session)
+    /// A session with the procedure; `None` where the user may not make it.
+    async fn connect(&self) -> std::result::Result<Option<PgConnection>, NotCalled> {
+        let connected = self.options.connect().await.map_err(failed("acquire"));
+        let mut session = connected.map_err(NotCalled::Failed)?;
+        let made = sqlx::raw_sql(AssertSqlSafe(postgres_procedure())).execute(&mut session).await;
+        match made.map_err(failed(PROCEDURE)) {
+            Ok(_) => Ok(Some(session)),
+            Err(error) if error.is_forbidden() => {
+                tracing::warn!(
+                    %error,
+                    "writes go statement by statement, which is slower: GRANT TEMPORARY ON DATABASE to this user"
+                );
+                // The server ends it anyway.
+                let _ = session.close().await;
+                Ok(None)
+            }
+            Err(error) => Err(NotCalled::Failed(error)),
+        }
     }
 
     pub(crate) async fn close(&self) {
-        if let Some(session) = self.session.lock().await.take() {
+        let session = std::mem::replace(&mut *self.session.lock().await, Session::Absent);
+        if let Session::Open(session) = session {
             // The server ends it anyway.
             let _ = session.close().await;
         }
     }
+
+    #[cfg(test)]
+    pub(crate) async fn is_forbidden(&self) -> bool {
+        matches!(*self.session.lock().await, Session::Forbidden)
+    }
 }
 
 const SQLITE_INPUT: &str =
-    "CREATE TEMP VIEW write_call AS SELECT '' AS settles, '' AS records, '' AS intents,
+    "CREATE TEMP VIEW IF NOT EXISTS write_call AS SELECT '' AS settles, '' AS records, '' AS intents,
     '' AS counts, 0 AS n_settles, 0 AS n_intents, 0 AS at";
 const SQLITE_CALL: &str =
     "INSERT INTO temp.write_call (settles, records, intents, counts, n_settles, n_intents, at)
@@ -258,7 +290,7 @@ fn sqlite_procedure() -> String {
         (part(WRITE_SETTLES, "NEW.settles"), part(WRITE_ATTEMPTS, "NEW.records"));
     let (intents, counts) = (part(WRITE_INTENTS, "NEW.intents"), part(COUNTERS_ADD, "NEW.counts"));
     format!(
-        "CREATE TEMP TRIGGER write_called INSTEAD OF INSERT ON write_call BEGIN
+        "CREATE TEMP TRIGGER IF NOT EXISTS write_called INSTEAD OF INSERT ON write_call BEGIN
 {settles};
 SELECT RAISE(ABORT, '{UNEVEN}') WHERE changes() <> NEW.n_settles;
 {records};
@@ -275,7 +307,7 @@ fn postgres_procedure() -> String {
     let (intents, counts) = (part(WRITE_INTENTS, "p_intents"), part(COUNTERS_ADD, "p_counts"));
     let lanes = part(WRITE_LANES, "p_lanes").replacen("SELECT", "PERFORM", 1);
     format!(
-        "CREATE FUNCTION pg_temp.write_call(p_settles text, p_records text, p_intents text, p_lanes text,
+        "CREATE OR REPLACE FUNCTION pg_temp.write_call(p_settles text, p_records text, p_intents text, p_lanes text,
     p_counts text, p_n_settles bigint, p_n_intents bigint, p_at bigint) RETURNS void LANGUAGE plpgsql AS $procedure$
 DECLARE
     moved bigint;
