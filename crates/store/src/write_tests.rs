@@ -2,7 +2,8 @@
 //!
 //! Rows are written here by hand, so that these tests depend on no other part of the program.
 
-use crate::backend::tx;
+use crate::backend::{Backend, tx};
+use crate::writer::NotCalled;
 use crate::{
     Claim, Durability, Error, Intent, Settled, Settlement, Store, StoreSettings, Was, WriteAnswer,
     WriteBatch,
@@ -140,6 +141,87 @@ async fn a_row_that_is_refused_is_an_answer_and_no_lost_commit() {
             "ALTER TABLE deliveries ADD CONSTRAINT poison CHECK (id <> 2 OR state <> 2)";
         check_refusal(&open(database.url()).await, constraint).await;
     }
+}
+
+/// The procedure writes what is even, and nothing of what is not.
+async fn check_procedure(store: &Store) {
+    let batch = |intents| WriteBatch { intents, settlements: Vec::new() };
+    let even = batch(vec![intent(1, TOKEN), intent(2, TOKEN)]);
+    let answer = store.write_counted(&even, NOW).await.unwrap();
+    assert_eq!(ids(&answer).0, [1, 2]);
+    let before = BTreeMap::from([(1, 1), (2, 2)]);
+    assert_eq!(counted(store).await, before);
+    let outcomes = [1, 2].map(|id| settlement(id, TOKEN, Settled::Accepted, Was::Sending));
+    let intents = vec![intent(3, 78)];
+    let uneven = WriteBatch { intents, settlements: outcomes.to_vec() };
+    let told = store.write_counted(&uneven, NOW).await;
+    assert!(matches!(told, Err(NotCalled::Uneven)), "{told:?}");
+    assert_eq!(counted(store).await, before, "the outcomes went with the intent");
+    let outcomes = WriteBatch { intents: vec![intent(3, TOKEN)], ..uneven };
+    let answer = store.write_counted(&outcomes, NOW).await.unwrap();
+    assert_eq!(ids(&answer).0, [3]);
+    assert_eq!(counted(store).await, BTreeMap::from([(2, 1), (3, 2)]));
+}
+
+#[tokio::test]
+async fn the_procedure_writes_what_is_even_and_nothing_of_what_is_not() {
+    let database = sqlite::database();
+    check_procedure(&open(database.url()).await).await;
+    if let Some(database) = postgres::database() {
+        check_procedure(&open(database.url()).await).await;
+    }
+}
+
+/// The first call's answer was lost, and it was committed after the look-up.
+async fn check_asked_again(store: &Store) {
+    let batch =
+        |id, token| WriteBatch { intents: vec![intent(id, token)], settlements: Vec::new() };
+    for _ in 0..2 {
+        assert_eq!(ids(&store.write(&batch(1, TOKEN), NOW).await.unwrap()).0, [1]);
+        assert_eq!(counted(store).await, BTreeMap::from([(1, 2), (2, 1)]));
+    }
+    assert!(ids(&store.write(&batch(1, 78), NOW).await.unwrap()).0.is_empty());
+}
+
+#[tokio::test]
+async fn an_intent_that_stands_already_is_granted_and_counted_once() {
+    let database = sqlite::database();
+    check_asked_again(&open(database.url()).await).await;
+    if let Some(database) = postgres::database() {
+        check_asked_again(&open(database.url()).await).await;
+    }
+}
+
+#[tokio::test]
+async fn without_the_right_to_temporary_objects_batches_are_written_the_slower_way() {
+    let Some(database) = postgres::database() else { return };
+    let name = database.query("SELECT current_database()");
+    drop(open(database.url()).await);
+    let user = format!("plain_{name}");
+    for right in [
+        format!("CREATE ROLE {user} LOGIN"),
+        format!("REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC"),
+        format!("GRANT ALL ON SCHEMA public TO {user}"),
+        format!("GRANT ALL ON ALL TABLES IN SCHEMA public TO {user}"),
+    ] {
+        let _ = database.query(&right);
+    }
+    let url = database.url().replacen("postgres@", &format!("{user}@"), 1);
+    let settings = StoreSettings {
+        url,
+        keys: builders::token_keys(),
+        connections: 4,
+        durability: Durability::Native,
+    };
+    let store = Store::open(settings).await.unwrap();
+    for id in [1, 2] {
+        let batch = WriteBatch { intents: vec![intent(id, TOKEN)], settlements: Vec::new() };
+        assert_eq!(ids(&store.write(&batch, NOW).await.unwrap()).0, [id]);
+        let Backend::Postgres { kept, .. } = &store.backend else { panic!("another engine") };
+        assert!(kept.is_forbidden().await, "remembered, or each batch would make a session");
+    }
+    store.close().await;
+    let _ = database.query(&format!("DROP OWNED BY {user}; DROP ROLE {user}"));
 }
 
 #[tokio::test]

@@ -291,6 +291,41 @@ macro_rules! settle {
     }};
 }
 
+/// Grants the intents that stand already, inside a `tx!` body.
+///
+/// A call whose answer was lost may commit after its look-up found nothing: the server works on while the connection is
+/// gone. Then the same intent, asked for again, finds its row `Sending` with this very token. Nobody else has that token,
+/// and one connection asks once for each offer, so the row says that this intent is durable: it is the grant. Refusing it
+/// would leave a row on the wire that nobody settles, an Unknown for nothing. If the lost call comes after this
+/// transaction instead, its count does not match, and it writes nothing; while both run, the row's lock decides. (A
+/// settlement that such a call wrote has voided its token, so that asking again moves nothing.)
+macro_rules! grant_again {
+    ($c:expr, $e:expr, $batch:expr, $answer:expr) => {{
+        let open: Vec<&Claim> = $batch
+            .intents
+            .iter()
+            .map(|i| &i.claim)
+            .filter(|claim| !$answer.granted.contains(&claim.id))
+            .collect();
+        let ids: Vec<DeliveryId> = open.iter().map(|claim| claim.id).collect();
+        let rows: Vec<(i64, i64, i64, i64)> = sqlx::query_as(LOOK_UP.of($e))
+            .bind(look_up_batch(&ids))
+            .fetch_all(&mut *$c)
+            .await
+            .named(&LOOK_UP)?;
+        let stands = |claim: &&Claim| {
+            let (id, token) = (claim.id, claim.token.0);
+            rows.contains(&(id.bucket, id.id, DeliveryState::Sending.code(), token))
+        };
+        $answer.granted.extend(open.into_iter().filter(stands).map(|claim| claim.id));
+    }};
+}
+
+fn look_up_batch(ids: &[DeliveryId]) -> String {
+    let batch = ids.iter().map(|d| serde_json::json!({"b": d.bucket, "i": d.id})).collect();
+    serde_json::Value::Array(batch).to_string()
+}
+
 fn intended(intent: &Intent) -> Delta {
     let c = &intent.claim;
     Delta::moved(c.campaign, c.role, c.relay, DeliveryState::Leased, DeliveryState::Sending)
@@ -338,7 +373,7 @@ impl Store {
 
     /// The usual batch: every row is what its connection believes, so that a count tells all, and one call of the
     /// session's procedure writes it.
-    async fn write_counted(
+    pub(crate) async fn write_counted(
         &self,
         batch: &WriteBatch,
         now: Timestamp,
@@ -379,6 +414,9 @@ impl Store {
                     granted.into_iter().map(|(bucket, id)| DeliveryId { bucket, id }).collect();
                 let granted = batch.intents.iter().filter(|i| answer.granted.contains(&i.claim.id));
                 deltas.extend(granted.map(intended));
+                if answer.granted.len() < batch.intents.len() {
+                    grant_again!(c, e, batch, answer);
+                }
             }
             add_counters!(c, e, deltas);
             Ok(answer)
@@ -393,9 +431,7 @@ impl Store {
         &self,
         ids: &[DeliveryId],
     ) -> Result<BTreeMap<DeliveryId, (DeliveryState, LeaseToken)>> {
-        let batch: Vec<_> =
-            ids.iter().map(|d| serde_json::json!({"b": d.bucket, "i": d.id})).collect();
-        let batch = serde_json::Value::Array(batch).to_string();
+        let batch = look_up_batch(ids);
         let rows: Vec<(i64, i64, i64, i64)> = crate::backend::read!(self, |c, e| {
             sqlx::query_as(LOOK_UP.of(e)).bind(&batch).fetch_all(&mut *c).await.named(&LOOK_UP)
         })?;

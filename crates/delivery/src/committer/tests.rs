@@ -42,15 +42,14 @@ async fn a_row_that_cannot_be_written_is_refused_and_holds_no_other_back() {
     let clock = SimClock::new(NOW);
     let written = write_for_sure(&store, &clock, &commit);
     let committed = tokio::time::timeout(Duration::from_secs(30), written).await.unwrap();
-    let mut told: Vec<(i64, bool)> = committed
-        .inputs
-        .iter()
-        .filter_map(|input| match input {
-            Input::Granted { id, .. } => Some((id.id, true)),
-            Input::Refused { id, .. } => Some((id.id, false)),
-            other => panic!("{other:?}"),
-        })
-        .collect();
+    let granted = |input: &Input| {
+        if let Input::Granted { id, .. } = input {
+            return (id.id, true);
+        }
+        let Input::Refused { id, .. } = input else { panic!("{input:?}") };
+        (id.id, false)
+    };
+    let mut told: Vec<(i64, bool)> = committed.inputs.iter().map(granted).collect();
     told.sort_unstable();
     assert_eq!(told, [(1, true), (2, false), (3, true)]);
 }
