@@ -36,8 +36,11 @@ impl Statement {
     }
 }
 
+/// Where an engine needs no such statement.
+pub(crate) const NOTHING: &str = "SELECT 1 WHERE false";
+
 /// Declares statements and the list of them: `both NAME = "file";` reads sql/file.sql, `each NAME = "file";`
-/// reads sql/file.sqlite.sql and sql/file.postgres.sql.
+/// reads sql/file.sqlite.sql and sql/file.postgres.sql, `postgres NAME = "file";` the latter alone.
 macro_rules! sql {
     ($($kind:ident $name:ident = $file:literal;)+) => {
         $(pub(crate) const $name: $crate::sql::Statement = $crate::sql::sql!(@$kind $file);)+
@@ -45,6 +48,13 @@ macro_rules! sql {
     };
     (@both $file:literal) => {
         $crate::sql::Statement::both($file, include_str!(concat!("sql/", $file, ".sql")))
+    };
+    (@postgres $file:literal) => {
+        $crate::sql::Statement::each(
+            $file,
+            $crate::sql::NOTHING,
+            include_str!(concat!("sql/", $file, ".postgres.sql")),
+        )
     };
     (@each $file:literal) => {
         $crate::sql::Statement::each(

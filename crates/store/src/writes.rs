@@ -18,7 +18,7 @@ use postroad_model::{CampaignId, DeliveryId, Epoch, LeaseToken, RelayId, Reply, 
 use std::collections::{BTreeMap, BTreeSet};
 
 sql! {
-    each WRITE_LANES = "write_lanes";
+    postgres WRITE_LANES = "write_lanes";
     each WRITE_INTENTS = "write_intents";
     each WRITE_SETTLES = "write_settles";
     each WRITE_EVIDENCE = "write_evidence";
