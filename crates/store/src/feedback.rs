@@ -18,7 +18,7 @@ use crate::{Error, LedgerAct, Result, Store, Suppressed};
 use postroad_model::delivery::{DeliveryState, Detail, Role};
 use postroad_model::feedback::{Evidence, Strike, Threshold};
 use postroad_model::suppression::SuppressionScope;
-use postroad_model::verdict::Reason;
+use postroad_model::verdict::{BounceKind, Reason};
 use postroad_model::{CampaignId, DeliveryId, EmailAddress, MailboxProvider, RelayId, Timestamp};
 
 sql! {
@@ -26,6 +26,7 @@ sql! {
     both FEEDBACK_EVENT = "feedback_event";
     both FEEDBACK_MOVE = "feedback_move";
     both FEEDBACK_TALLY = "feedback_tally";
+    both FEEDBACK_BLOCKS = "feedback_blocks";
     both FEEDBACK_STRIKES = "feedback_strikes";
     both FEEDBACK_COUNT = "feedback_count";
     both FEEDBACK_COUNT_CAMPAIGN = "feedback_count_campaign";
@@ -91,11 +92,18 @@ macro_rules! move_row {
     }};
 }
 
-/// Counts the report where rates are judged, inside a `tx!` body.
+/// 1 for what a token found about a row of the audience.
+fn proven(new: &NewFeedback) -> i64 {
+    i64::from(new.strength == Strength::Strong && new.row.role == Role::Audience)
+}
+
+/// Counts the report where rates are judged, inside a `tx!` body. A rate is of rows, and one that is blocked goes back and
+/// may be blocked again: the first time counts.
 macro_rules! tally {
     ($c:expr, $e:expr, $new:expr) => {
         if let Some((kind, reason)) = $new.verdict
             && $new.row.role == Role::Audience
+            && (kind != BounceKind::Block || blocks!($c, $e, $new) == 1)
         {
             let weak = i64::from($new.strength == Strength::Weak);
             sqlx::query(FEEDBACK_TALLY.of($e))
@@ -111,6 +119,20 @@ macro_rules! tally {
                 .named(&FEEDBACK_TALLY)?;
         }
     };
+}
+
+/// Counts the recorded blocks of the row, this one among them, inside a `tx!` body.
+macro_rules! blocks {
+    ($c:expr, $e:expr, $new:expr) => {{
+        let n: i64 = sqlx::query_scalar(FEEDBACK_BLOCKS.of($e))
+            .bind($new.row.id.bucket)
+            .bind($new.row.id.id)
+            .bind(proven($new))
+            .fetch_one(&mut *$c)
+            .await
+            .named(&FEEDBACK_BLOCKS)?;
+        n
+    }};
 }
 
 /// Writes the event inside a `tx!` body; `None` when its key is there.
@@ -130,6 +152,7 @@ macro_rules! insert_event {
             .bind($new.row.provider.code())
             .bind($new.verdict.map(|(kind, _)| kind.as_str()))
             .bind($new.verdict.map(|(_, reason)| reason.as_str()))
+            .bind(proven($new))
             .fetch_optional(&mut *$c)
             .await
             .named(&FEEDBACK_EVENT)?;
@@ -288,7 +311,7 @@ impl Store {
         lines.into_iter().map(TryInto::try_into).collect()
     }
 
-    /// How often a relay met a reason since a time, at one mailbox provider or anywhere.
+    /// How many rows met a reason at a relay since a time, at one mailbox provider or anywhere; only what is proven.
     ///
     /// # Errors
     /// The database's.
@@ -311,7 +334,7 @@ impl Store {
         })
     }
 
-    /// How often a campaign met a reason since a time.
+    /// How many rows of a campaign met a reason since a time; only what is proven.
     ///
     /// # Errors
     /// The database's.
