@@ -13,7 +13,7 @@ use postroad_model::feedback::{Counted, Evidence, MIN_REPORTS};
 use postroad_model::reply::Phase;
 use postroad_model::verdict::{BounceKind, Verdict};
 use postroad_model::{
-    CampaignId, EnhancedStatus, MailboxProvider, NodeId, RelayId, Reply, Timestamp,
+    CampaignId, Clock, EnhancedStatus, MailboxProvider, NodeId, RelayId, Reply, Timestamp,
 };
 use postroad_store::{EventKind, NewFeedback, Recorded, Refusal, StoredCampaign, Strength, Tally};
 use serde_json::json;
@@ -71,30 +71,39 @@ impl Feedback {
     ///
     /// # Errors
     /// The database's. What was done stays done, and the next sweep goes on.
-    pub async fn sweep(&self, node: NodeId, now: Timestamp) -> Result<Option<Swept>> {
-        let Some(job) = self.store.take_job(JOB, node, now).await? else { return Ok(None) };
+    pub async fn sweep(&self, node: NodeId, clock: &dyn Clock) -> Result<Option<Swept>> {
+        let started = clock.now();
+        let Some(job) = self.store.take_job(JOB, node, started).await? else { return Ok(None) };
         let seen: i64 = job.note.as_deref().and_then(|n| n.parse().ok()).unwrap_or(0);
         let mut swept = Swept::default();
+        let mut next = started.plus_ms(-OVERLAP_MS);
         loop {
             let page = self.store.refusals(Timestamp(seen), PAGE).await?;
+            let mut fresh = 0;
             for refusal in &page {
-                self.refused(refusal, now).await?;
+                match self.refused(refusal, clock.now()).await? {
+                    Recorded::Fresh { .. } => fresh += 1,
+                    // Its row is offered again just now: the next sweep begins with it.
+                    Recorded::OnTheWire => next = next.min(refusal.at),
+                    Recorded::SeenBefore => {}
+                }
             }
-            swept.refusals += page.len() as u64;
-            self.store.note_job(&job, &seen.to_string(), now).await?;
-            if (page.len() as i64) < PAGE {
+            swept.refusals += fresh;
+            // A page of which nothing was recorded would come again and again.
+            if (page.len() as i64) < PAGE || fresh == 0 {
                 break;
             }
+            self.store.note_job(&job, &seen.to_string(), clock.now()).await?;
         }
-        self.judge(now).await?;
-        swept.expired = self.store.expire_raw(now).await?;
+        self.judge(clock.now()).await?;
+        swept.expired = self.store.expire_raw(clock.now()).await?;
         // The next sweep may be another node's, or another process'.
-        self.store.release_job(&job, &(now.0 - OVERLAP_MS).to_string(), now).await?;
+        self.store.release_job(&job, Some(&next.0.to_string()), clock.now()).await?;
         Ok(Some(swept))
     }
 
     /// Records one refusal and acts on it, like a bounce that came at once.
-    async fn refused(&self, refusal: &Refusal, now: Timestamp) -> Result<()> {
+    async fn refused(&self, refusal: &Refusal, now: Timestamp) -> Result<Recorded> {
         let row = &refusal.row;
         let verdict = self.verdict(refusal);
         let words = refusal.reply.clone().unwrap_or_default();
@@ -110,7 +119,7 @@ impl Feedback {
             "source": "smtp",
         });
         let new = NewFeedback {
-            key: format!("smtp:{}.{}", row.id, row.copy_no),
+            key: refusal.key(),
             at: refusal.at,
             kind: EventKind::Bounce,
             evidence: Evidence::Nothing,
@@ -125,11 +134,12 @@ impl Feedback {
             full: None,
             row: row.clone(),
         };
-        if let Recorded::Fresh { .. } = self.store.record_feedback(&new, now).await? {
+        let recorded = self.store.record_feedback(&new, now).await?;
+        if let Recorded::Fresh { .. } = recorded {
             self.count(&new).await?;
             self.act(&new, now).await?;
         }
-        Ok(())
+        Ok(recorded)
     }
 
     fn verdict(&self, refusal: &Refusal) -> Verdict {

@@ -175,6 +175,16 @@ pub enum BounceKind {
 }
 
 impl BounceKind {
+    /// Every kind.
+    pub const ALL: [Self; 6] =
+        [Self::Hard, Self::Soft, Self::Block, Self::Complaint, Self::AutoReply, Self::Other];
+
+    /// Back from the name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
     /// The name in JSON, tables and metrics: the one that serde writes.
     #[must_use]
     pub fn as_str(self) -> &'static str {

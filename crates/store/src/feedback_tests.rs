@@ -283,7 +283,7 @@ async fn what_was_sent_to_an_address_is_found_newest_first_and_refusals_once() {
         let refusals = scene.store.refusals(NOW, 10).await.unwrap();
         assert_eq!((refusals.len(), refusals[0].code, refusals[0].row.id), (1, 550, row.id));
         let new = NewFeedback {
-            key: format!("smtp:{}.0", row.id),
+            key: refusals[0].key(),
             ..bounce(&row, Reason::BadMailbox, Threshold::AT_ONCE, NOW)
         };
         assert!(matches!(scene.take(&new).await, Recorded::Fresh { moved: None, .. }));
@@ -308,5 +308,39 @@ async fn a_mail_for_review_is_kept_once_and_for_its_time() {
         assert!(scene.store.drop_raw(kept[0].id).await.unwrap());
         assert!(!scene.store.drop_raw(kept[0].id).await.unwrap());
         assert_eq!(scene.store.expire_raw(NOW.plus_ms(DAY)).await.unwrap(), 1);
+    }
+}
+
+#[tokio::test]
+async fn only_proven_reports_about_the_audience_count_for_brakes_each_row_once() {
+    for scene in scenes().await {
+        let counts = async || {
+            let since = NOW.plus_ms(-DAY);
+            let (relay, reason) = (RelayId(9), Reason::ReputationBlock);
+            let google = Some(MailboxProvider::Google);
+            let relay = scene.store.count_reason(relay, google, reason, since).await.unwrap();
+            let campaign = CampaignId(1);
+            let campaign =
+                scene.store.count_campaign_reason(campaign, reason, since).await.unwrap();
+            (relay, campaign)
+        };
+        let block = |row: &SentRow, at: i64, strength| NewFeedback {
+            evidence: Evidence::Nothing,
+            verdict: Some((BounceKind::Block, Reason::ReputationBlock)),
+            strength,
+            suppress: None,
+            ..bounce(row, Reason::ReputationBlock, Threshold::AT_ONCE, NOW.plus_ms(at))
+        };
+        let test = scene.row(1, Role::Test, DeliveryState::Accepted).await;
+        let sent = scene.row(1, Role::Audience, DeliveryState::Accepted).await;
+        scene.take(&block(&test, 1, Strength::Strong)).await;
+        scene.take(&block(&sent, 1, Strength::Weak)).await;
+        assert_eq!(counts().await, (0, 0));
+        for at in 2..4 {
+            scene.take(&block(&sent, at, Strength::Strong)).await;
+            assert_eq!(counts().await, (1, 1));
+        }
+        let tallies = scene.store.tallies(Some(CampaignId(1))).await.unwrap();
+        assert_eq!((tallies[0].n, tallies[0].weak), (1, 1));
     }
 }

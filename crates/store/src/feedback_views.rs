@@ -16,7 +16,7 @@ sql! {
     both FEEDBACK_SENT = "feedback_sent";
     both FEEDBACK_EVENTS = "feedback_events";
     both FEEDBACK_EVENTS_OF = "feedback_events_of";
-    each FEEDBACK_REFUSALS = "feedback_refusals";
+    both FEEDBACK_REFUSALS = "feedback_refusals";
     both BRAKES_BASELINE = "brakes_baseline";
     both FEEDBACK_HAS_STRIKES = "feedback_has_strikes";
     both FEEDBACK_HAS_EVENT = "feedback_has_event";
@@ -93,6 +93,8 @@ pub struct BounceFilter<'a> {
 pub struct Refusal {
     /// Its row; the relay is the attempt's.
     pub row: SentRow,
+    /// Which attempt: a row may be blocked first and refused for another reason later.
+    pub attempt: i64,
     /// When.
     pub at: Timestamp,
     /// Where in the dialogue.
@@ -105,10 +107,19 @@ pub struct Refusal {
     pub reply: Option<String>,
 }
 
+impl Refusal {
+    /// The key of its event, as the statement looks for it.
+    #[must_use]
+    pub fn key(&self) -> String {
+        format!("smtp:{}.{}", self.row.id, self.attempt)
+    }
+}
+
 #[derive(Debug, sqlx::FromRow)]
 struct RefusalLine {
     #[sqlx(flatten)]
     row: SentLine,
+    attempt: i64,
     at: i64,
     phase: Option<String>,
     code: i64,
@@ -131,10 +142,6 @@ pub struct RawMail {
     pub why: String,
     /// The mail.
     pub raw: Vec<u8>,
-}
-
-fn kind_of(name: &str) -> Option<BounceKind> {
-    serde_json::from_value(serde_json::Value::String(name.to_owned())).ok()
 }
 
 fn provider_of(code: i64) -> MailboxProvider {
@@ -168,7 +175,7 @@ impl Store {
                     campaign: CampaignId(campaign),
                     relay: RelayId(relay),
                     provider: provider_of(provider),
-                    kind: kind_of(&kind).ok_or_else(|| bad("bounce"))?,
+                    kind: BounceKind::from_name(&kind).ok_or_else(|| bad("bounce"))?,
                     reason: Reason::from_name(&reason).ok_or_else(|| bad("reason"))?,
                     n,
                     weak,
@@ -238,7 +245,7 @@ impl Store {
         })
     }
 
-    /// Whether anything ever came back for an address.
+    /// Whether a bounce of an address was ever recorded, which a sign of life would clear.
     ///
     /// # Errors
     /// The database's.
@@ -311,6 +318,7 @@ impl Store {
             .map(|line| {
                 Ok(Refusal {
                     row: line.row.try_into()?,
+                    attempt: line.attempt,
                     at: Timestamp(line.at),
                     phase: line.phase,
                     code: u16::try_from(line.code).unwrap_or(0),

@@ -12,7 +12,6 @@ sql! {
     both JOB_TAKE = "job_take";
     both JOB_HOLD = "job_hold";
     both JOB_DONE = "job_done";
-    both JOB_RELEASE = "job_release";
 }
 
 /// How long a job's lease lasts without progress.
@@ -86,15 +85,28 @@ impl Store {
         })
     }
 
-    /// Notes how far a job is and lets any node take it at once.
+    /// Lets any node take a job at once, with a new note or the one that it has. A job that was lost is nobody's to
+    /// release.
     ///
     /// # Errors
-    /// `JobLost` when another node took it.
-    pub async fn release_job(&self, job: &JobLease, note: &str, now: Timestamp) -> Result<()> {
-        let over = now.plus_ms(-JOB_LEASE_MS);
+    /// The database's.
+    pub async fn release_job(
+        &self,
+        job: &JobLease,
+        note: Option<&str>,
+        now: Timestamp,
+    ) -> Result<()> {
         tx!(self, |c, e| {
-            hold_job!(c, e, job, Some(note), over);
-            Ok(())
+            sqlx::query(JOB_HOLD.of(e))
+                .bind(&job.name)
+                .bind(job.node.0)
+                .bind(job.epoch)
+                .bind(now.0)
+                .bind(note)
+                .execute(&mut *c)
+                .await
+                .named(&JOB_HOLD)
+                .map(drop)
         })
     }
 
@@ -115,24 +127,6 @@ impl Store {
             if done.rows_affected() == 0 {
                 return Err(crate::Error::JobLost { job: job.name.clone() });
             }
-            Ok(())
-        })
-    }
-
-    /// Lets any node take a job at once, with the note that it has. One that was lost is nobody's to give back.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn give_back_job(&self, job: &JobLease, now: Timestamp) -> Result<()> {
-        tx!(self, |c, e| {
-            sqlx::query(JOB_RELEASE.of(e))
-                .bind(&job.name)
-                .bind(job.node.0)
-                .bind(job.epoch)
-                .bind(now.0)
-                .execute(&mut *c)
-                .await
-                .named(&JOB_RELEASE)?;
             Ok(())
         })
     }

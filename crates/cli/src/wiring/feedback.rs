@@ -3,7 +3,7 @@
 use crate::app::{Opened, Registry};
 use postroad_feedback::{Feedback, Settings};
 use postroad_metrics::Metrics;
-use postroad_model::{Clock, NodeId};
+use postroad_model::NodeId;
 use postroad_store::StoreClock;
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,7 +60,7 @@ async fn sweep(
 ) {
     let mut failing = false;
     loop {
-        match feedback.sweep(node, clock.now()).await {
+        match feedback.sweep(node, &*clock).await {
             Ok(_) => failing = false,
             Err(error) => {
                 // Said once; an outage of the database is in the engine's log as well.
@@ -76,7 +76,7 @@ async fn sweep(
         }
     }
     // What was refused while the engine ended.
-    if let Err(error) = feedback.sweep(node, clock.now()).await {
+    if let Err(error) = feedback.sweep(node, &*clock).await {
         tracing::debug!(%error, "the last refusals become events at the next start");
     }
 }

@@ -152,7 +152,7 @@ pub async fn watch(
             Ok(None) => LOOK,
             Ok(Some(lease)) => {
                 let ended = watcher.work(&lease).await;
-                let released = feedback.store().give_back_job(&lease, clock.now()).await;
+                let released = feedback.store().release_job(&lease, None, clock.now()).await;
                 if let Err(error) = released {
                     tracing::debug!(%error, job, "the job's lease runs out by itself");
                 }

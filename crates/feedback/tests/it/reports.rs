@@ -6,8 +6,10 @@ use postroad_feedback::{Done, Incoming, Permanence, ProviderEvent, ProviderWhat,
 use postroad_model::DeliveryId;
 use postroad_model::delivery::DeliveryState;
 use postroad_model::suppression::SuppressionReason;
-use postroad_store::{BounceFilter, Settled};
+use postroad_model::verdict::BounceKind;
+use postroad_store::{Blocked, BounceFilter, Settled};
 use postroad_testkit::builders;
+use std::time::Duration;
 
 const AN: &str = "an@example.vn";
 const BINH: &str = "binh@example.vn";
@@ -115,6 +117,48 @@ on_both_engines! {
         assert_eq!(world.state(sent.row(AN)).await, DeliveryState::Rejected);
         let tallies = world.store.tallies(None).await.unwrap();
         assert_eq!(tallies.iter().map(|t| t.n).sum::<i64>(), 2);
+    }
+
+    async fn what_is_blocked_first_and_refused_for_another_reason_later_is_recorded_twice(world) {
+        world.people(&[AN]).await;
+        let answers = |settled, words| [(AN, settled, 550, words)];
+        let blocked = "5.7.1 Service unavailable; client host blocked using a list";
+        for _ in 0..2 {
+            let back = Settled::PutBack { until: world.now().plus_ms(1_000), blocked: Blocked::Yes };
+            if world.store.campaign("one").await.is_err() {
+                world.send("one", &answers(back, blocked)).await;
+            } else {
+                world.send_due(&answers(back, blocked)).await;
+            }
+            assert_eq!(world.sweep().await.refusals, 1);
+            world.advance_hours(1);
+        }
+        world.send_due(&answers(Settled::Rejected, "5.1.1 User unknown")).await;
+        assert_eq!(world.sweep().await.refusals, 1);
+        assert_eq!(world.suppressed(AN).await, Some(SuppressionReason::HardBounce));
+        let filter = BounceFilter::default();
+        let events = world.store.bounce_events(filter, i64::MAX, 10).await.unwrap();
+        let kinds: Vec<_> = events.iter().filter_map(|e| e.bounce.as_deref()).collect();
+        assert_eq!(kinds, ["hard", "block", "block"]);
+        let tallies = world.store.tallies(None).await.unwrap();
+        let blocks = tallies.iter().find(|t| t.kind == BounceKind::Block).unwrap();
+        assert_eq!(blocks.n, 1, "a rate is of rows, not of replies");
+    }
+
+    async fn a_sweep_ends_though_all_its_refusals_are_on_the_wire(world) {
+        let people: Vec<String> = (0..200).map(|n| format!("p{n}@example.org")).collect();
+        let people: Vec<&str> = people.iter().map(String::as_str).collect();
+        world.people(&people).await;
+        let back = Settled::PutBack { until: world.now().plus_ms(1_000), blocked: Blocked::Yes };
+        let answers: Vec<_> = people.iter().map(|p| (*p, back.clone(), 550, "5.7.1 Blocked")).collect();
+        world.send("one", &answers).await;
+        world.advance_hours(1);
+        let claims = world.send_without_answers().await;
+        let swept = tokio::time::timeout(Duration::from_secs(60), world.sweep()).await;
+        assert_eq!(swept.unwrap().refusals, 0);
+        world.advance_hours(1);
+        world.lose_answers(&claims).await;
+        assert_eq!(world.sweep().await.refusals, 200);
     }
 
     async fn a_providers_event_is_found_by_the_identifier_that_it_gave(world) {

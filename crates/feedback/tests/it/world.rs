@@ -165,6 +165,11 @@ impl World {
     /// Starts a campaign and sends all of it: everybody's answer by address, a plain 250 for the others.
     pub async fn send(&mut self, name: &str, answers: &[(&str, Settled, u16, &str)]) -> Sent {
         self.start(name).await;
+        self.send_due(answers).await
+    }
+
+    /// Sends what is due, answered likewise.
+    pub async fn send_due(&mut self, answers: &[(&str, Settled, u16, &str)]) -> Sent {
         let mut rows = BTreeMap::new();
         loop {
             let leased = self.lease().await;
@@ -178,21 +183,28 @@ impl World {
                     Some((_, settled, code, text)) => (settled.clone(), Reply::new(*code, text)),
                     None => (Settled::Accepted, Reply::new(250, "2.0.0 Ok")),
                 };
-                Settlement {
-                    claim: *claim,
-                    reply: (settled != Settled::Unknown).then_some(reply),
-                    settled,
-                    phase: Some("final_dot"),
-                    rule: None,
-                    was: Was::Sending,
-                    seen: postroad_store::Seen::default(),
-                }
+                let reply = (settled != Settled::Unknown).then_some(reply);
+                settlement(*claim, settled, reply)
             });
             let batch = WriteBatch { settlements: settlements.collect(), intents: Vec::new() };
             self.store.write(&batch, self.now()).await.unwrap();
             rows.extend(leased.into_iter().map(|(row, _)| (row.address.to_string(), row)));
         }
         Sent { rows, keys: self.store.keys().clone() }
+    }
+
+    /// Brings what is due onto the wire, where no answer comes yet.
+    pub async fn send_without_answers(&mut self) -> Vec<Claim> {
+        let leased = self.lease().await;
+        self.intend(&leased).await;
+        leased.into_iter().map(|(_, claim)| claim).collect()
+    }
+
+    /// The answers to those never come.
+    pub async fn lose_answers(&self, claims: &[Claim]) {
+        let lost = claims.iter().map(|claim| settlement(*claim, Settled::Unknown, None));
+        let batch = WriteBatch { settlements: lost.collect(), intents: Vec::new() };
+        self.store.write(&batch, self.now()).await.unwrap();
     }
 
     async fn intend(&self, leased: &[(Leased, Claim)]) {
@@ -274,7 +286,19 @@ impl World {
     }
 
     pub async fn sweep(&self) -> postroad_feedback::Swept {
-        self.feedback.sweep(self.node, self.now()).await.unwrap().unwrap()
+        self.feedback.sweep(self.node, &*self.clock).await.unwrap().unwrap()
+    }
+}
+
+fn settlement(claim: Claim, settled: Settled, reply: Option<Reply>) -> Settlement {
+    Settlement {
+        claim,
+        reply,
+        settled,
+        phase: Some("final_dot"),
+        rule: None,
+        was: Was::Sending,
+        seen: postroad_store::Seen::default(),
     }
 }
 

@@ -4,5 +4,5 @@ SELECT d.bucket, d.id, d.campaign_id, d.contact_id, d.address, d.address_hash, d
     a.attempt, a.at, a.phase, a.code, a.enhanced, a.reply AS said
 FROM attempts a JOIN deliveries d ON d.bucket = a.bucket AND d.id = a.delivery_id
 WHERE a.outcome IN ('rejected', 'blocked') AND a.at >= $1 AND a.code IS NOT NULL AND NOT EXISTS (
-    SELECT 1 FROM events v WHERE v.dedup = 'smtp:' || a.bucket || '-' || a.delivery_id || '.' || d.copy_no)
+    SELECT 1 FROM events v WHERE v.dedup = 'smtp:' || a.bucket || '-' || a.delivery_id || '.' || a.attempt)
 ORDER BY a.at LIMIT $2
