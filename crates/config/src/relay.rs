@@ -39,6 +39,9 @@ pub(crate) struct Drafts<'p> {
     pub names: Vec<String>,
 }
 
+/// What reports and metrics write where a figure is of all relays.
+const EVERY: &str = "all";
+
 /// Reads all `[[relay]]` tables.
 pub(crate) fn read_all<'p>(root: &Section<'_>, profiles: &'p Profiles) -> Drafts<'p> {
     let mut drafts = Drafts { list: Vec::new(), names: Vec::new() };
@@ -48,6 +51,10 @@ pub(crate) fn read_all<'p>(root: &Section<'_>, profiles: &'p Profiles) -> Drafts
             section.named(&name.value);
             if drafts.names.contains(&name.value) {
                 section.error(name.at, "name", format!("a second relay named {:?}", name.value));
+            }
+            if name.value == EVERY {
+                let why = "\"all\" stands for every relay together in reports and metrics: choose another";
+                section.error(name.at, "name", why);
             }
             drafts.names.push(name.value.clone());
         } else if !section.has("name") {

@@ -6,7 +6,7 @@
 
 use crate::compose::Compose;
 use crate::connection::timeouts::Timeouts;
-use crate::core::{Input, LaneNo, Policy, Wait};
+use crate::core::{Connections, Input, LaneNo, Policy, Wait};
 use crate::dial::{Credentials, Local};
 use crate::driver::Driver;
 use crate::observe::Observe;
@@ -94,8 +94,8 @@ pub struct Engine {
 pub struct Snapshot {
     /// Why each lane waits.
     pub waits: Vec<(RelayId, Wait)>,
-    /// Open connections by relay.
-    pub connections: Vec<(RelayId, usize)>,
+    /// Connections by relay.
+    pub connections: Vec<(RelayId, Connections)>,
 }
 
 impl Engine {

@@ -3,6 +3,7 @@
 use crate::app::{App, Runs};
 use crate::args::ConfigCommand;
 use crate::exit::Exit;
+use crate::wiring::ways::check_hooks;
 use anyhow::Result;
 use postroad_config::{Config, Problem};
 use serde_json::json;
@@ -18,7 +19,8 @@ fn check(app: &App) -> Result<Exit> {
     let path = app.config_path()?;
     let (errors, warnings) = match app.load() {
         Ok(config) => {
-            let (errors, mut warnings) = keys(&config);
+            let (mut errors, mut warnings) = keys(&config);
+            errors.extend(check_hooks(&config).iter().map(crate::exit::message));
             warnings.extend(config.warnings.iter().map(ToString::to_string));
             (errors, warnings)
         }

@@ -8,11 +8,11 @@ use crate::sinks::Sinks;
 use crate::wiring;
 use crate::wiring::engine::{self, Running};
 use crate::wiring::feedback::feedback;
-use crate::wiring::ways::{Ways, check_listener, hooks};
+use crate::wiring::ways::{Ways, check_hooks, check_listener, hooks};
 use anyhow::Result;
 use postroad_config::{Changes, Config};
 use postroad_delivery::core::Wait;
-use postroad_metrics::{ConnectionState, Metrics};
+use postroad_metrics::Metrics;
 use postroad_model::RelayId;
 use postroad_store::ServeWhich;
 use postroad_web::{EngineState, EngineStatus, Listeners};
@@ -29,6 +29,9 @@ const CLOCKS_LOOK: Duration = Duration::from_secs(60);
 
 pub async fn run(app: &App, args: &ServeArgs) -> Result<Exit> {
     let mut config = app.config(Runs::Long)?;
+    if let Some(error) = check_hooks(&config).first() {
+        return Err(Fault::new(Exit::Config, message(error)).into());
+    }
     let stop = signals::stop(app.output)?;
     let reloads = Reloads::listen()?;
     // A taken port stops the start before anything is sent.
@@ -149,7 +152,7 @@ impl Serving<'_> {
             running.relays.iter().map(|(name, id)| (*id, name)).collect();
         for (relay, open) in &snapshot.connections {
             if let Some(name) = names.get(relay) {
-                self.metrics.connections(name, ConnectionState::Busy, *open);
+                wiring::observe::connections(&self.metrics, name, *open);
             }
         }
     }

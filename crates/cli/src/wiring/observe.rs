@@ -3,9 +3,10 @@
 //! The engine's settlements name rows; the provider of each is noted when its message is composed. The note is dropped
 //! at the settlement, so there are never more than rows on their way.
 
+use postroad_delivery::core::Connections;
 use postroad_delivery::observe::Observe;
 use postroad_delivery::{Compose, ComposeFailure, Composed};
-use postroad_metrics::{Metrics, ReplyClass};
+use postroad_metrics::{ConnectionState, Metrics, ReplyClass};
 use postroad_model::delivery::{DeliveryState, Leased, Role};
 use postroad_model::relay::Relay;
 use postroad_model::{CampaignId, DeliveryId, MailboxProvider, RelayId, Timestamp};
@@ -93,6 +94,18 @@ impl Observe for Counted {
                 self.metrics.outcome(&campaign, relay, provider, state);
             }
         }
+    }
+}
+
+/// Publishes what a lane's connections are doing.
+pub fn connections(metrics: &Metrics, relay: &str, open: Connections) {
+    let Connections { opening, idle, busy } = open;
+    for (state, n) in [
+        (ConnectionState::Opening, opening),
+        (ConnectionState::Idle, idle),
+        (ConnectionState::Busy, busy),
+    ] {
+        metrics.connections(relay, state, n);
     }
 }
 

@@ -186,12 +186,19 @@ pub fn hooks(config: &Config, feedback: &Arc<Feedback>) -> Result<Option<Arc<Hoo
     if config.hooks.is_empty() {
         return Ok(None);
     }
-    let mut hooks = Vec::new();
-    for hook in &config.hooks {
-        let kind = kind(&hook.kind).with_context(|| format!("hook[{}]", hook.name))?;
-        hooks.push(Hook { name: hook.name.clone(), kind });
-    }
+    let hooks: Vec<Hook> = config.hooks.iter().map(hook).collect::<Result<_>>()?;
     Ok(Some(Arc::new(Hooks::new(feedback.clone(), hooks, fetch()?))))
+}
+
+/// Webhooks that cannot be made, for `config check` and before `serve` sends anything.
+pub fn check_hooks(config: &Config) -> Vec<anyhow::Error> {
+    config.hooks.iter().filter_map(|configured| hook(configured).err()).collect()
+}
+
+fn hook(configured: &postroad_config::Hook) -> Result<Hook> {
+    let name = configured.name.clone();
+    let kind = kind(&configured.kind).with_context(|| format!("hook[{name}]"))?;
+    Ok(Hook { name, kind })
 }
 
 fn fetch() -> Result<Fetch> {

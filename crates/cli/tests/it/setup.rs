@@ -48,6 +48,19 @@ fn the_key_is_for_its_owner_alone() {
 }
 
 #[test]
+fn a_webhooks_key_that_is_none_is_found_by_config_check_and_before_serve_sends() {
+    let folder = Folder::ready();
+    folder.write("secrets/hook", "MFkw-nonsense\n");
+    let hook =
+        "[[hook]]\nname = \"h\"\nkind = \"sendgrid\"\nsecret = { file = \"secrets/hook\" }\n";
+    let text = folder.read("postroad.toml");
+    folder.write("postroad.toml", format!("{text}\n{hook}"));
+    for command in ["config check", "serve"] {
+        folder.run(command).ends(78).says(&["hook[h]", "secret", "is no P-256 public key"]);
+    }
+}
+
+#[test]
 fn config_check_names_every_problem_with_the_nearest_key() {
     let folder = Folder::ready();
     folder

@@ -15,6 +15,11 @@ fn check(text: &str, key: &str, words: &str) {
 }
 
 #[test]
+fn a_relay_is_not_named_like_all_of_them() {
+    check(&SINK.replace("\"s\"", "\"all\""), "relay[all].name", "choose another");
+}
+
+#[test]
 fn unknown_keys_are_refused_at_every_level_with_the_nearest_one() {
     check("[webb]\n", "webb", "did you mean \"web\"?");
     check("[engine]\nlaese = \"1m\"\n", "engine.laese", "did you mean \"lease\"?");

@@ -3,7 +3,7 @@
 //! Called by `core` only. The rows pass from leased over composing and ready to a connection. What must always
 //! hold: a lane holds at most what it can put on the wire in the next seconds, and a row is in one place.
 
-use super::{LaneSettings, Wait};
+use super::{Connections, LaneSettings, Wait};
 use crate::compose::Composed;
 use crate::wire::{Body, ConnId, Outgoing};
 use postroad_model::delivery::Leased;
@@ -156,6 +156,21 @@ impl Lane {
 
     pub(super) fn is_empty(&self) -> bool {
         self.ready.is_empty() && self.composing.is_empty() && !self.leasing
+    }
+
+    pub(super) fn connections(&self) -> Connections {
+        let mut all = Connections::default();
+        for conn in self.conns.values() {
+            match conn.state {
+                ConnState::Opening => all.opening += 1,
+                ConnState::Idle(_) => all.idle += 1,
+                ConnState::Offered(_)
+                | ConnState::Held(_)
+                | ConnState::Dotted(_, _)
+                | ConnState::Closing => all.busy += 1,
+            }
+        }
+        all
     }
 
     pub(super) fn max_connections(&self) -> usize {

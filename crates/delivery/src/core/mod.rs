@@ -338,10 +338,10 @@ impl Core {
             && self.lanes.iter().all(Lane::is_empty)
     }
 
-    /// Connections now open or opening, by lane.
+    /// What the connections are doing, by lane.
     #[must_use]
-    pub fn connections(&self) -> Vec<(RelayId, usize)> {
-        self.lanes.iter().map(|l| (l.settings.id, l.conns.len())).collect()
+    pub fn connections(&self) -> Vec<(RelayId, Connections)> {
+        self.lanes.iter().map(|l| (l.settings.id, l.connections())).collect()
     }
 
     /// Why and until when each lane waits, for `run --no-wait` and the status.
@@ -349,6 +349,17 @@ impl Core {
     pub fn waits(&self) -> Vec<(RelayId, Wait)> {
         self.lanes.iter().map(|l| (l.settings.id, l.wait())).collect()
     }
+}
+
+/// How many connections of a lane do what.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Connections {
+    /// Connecting, encrypting, logging in.
+    pub opening: usize,
+    /// Open, without a message.
+    pub idle: usize,
+    /// With a message on it, or being closed.
+    pub busy: usize,
 }
 
 /// Why a lane sends nothing now.

@@ -47,3 +47,26 @@ async fn nothing_goes_wrong_when_nothing_goes_wrong() {
     sim.finish(DAY).await;
     assert_eq!(sim.count(DeliveryState::Accepted).await, 100);
 }
+
+#[tokio::test]
+async fn a_connection_is_opening_then_busy_then_idle_and_then_gone() {
+    let mut relay = relay("a", "account", Vec::new());
+    relay.connections.max_connections = 1;
+    let scene = Scene::new(vec![relay], 3, builders::campaign_settings()).await;
+    let mut sim = Sim::new(scene, SimSettings::new(3)).await;
+    sim.play(&[Op::SlowReply(0, 500)]).await;
+    let mut seen = Vec::new();
+    for _ in 0..1_000 {
+        sim.run_for(Duration::from_millis(100)).await;
+        let [(_, open)] = sim.process.core.connections()[..] else { continue };
+        let open = (open.opening, open.busy, open.idle);
+        if seen.last() != Some(&open) {
+            seen.push(open);
+        }
+    }
+    let first = |state| seen.iter().position(|s| *s == state);
+    let order = [(1, 0, 0), (0, 1, 0), (0, 0, 1)].map(first);
+    assert!(order.iter().all(Option::is_some) && order.is_sorted(), "{seen:?}");
+    assert_eq!(seen.last(), Some(&(0, 0, 0)), "{seen:?}");
+    assert_eq!(sim.count(DeliveryState::Accepted).await, 3);
+}
