@@ -78,7 +78,7 @@ where
         write(store, &job, note, now()).await?;
     }
     write(store, &job, note, now()).await?;
-    store.give_back_job(&job, now()).await?;
+    store.release_job(&job, None, now()).await?;
     Ok(Some(done))
 }
 

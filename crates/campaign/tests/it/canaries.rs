@@ -42,7 +42,7 @@ async fn started(world: &World, canary: Canary, seeds: [usize; 2]) {
     world.store.ensure_partition(scheduled.stored.campaign.bucket).await.unwrap();
     let job = world.store.take_job("seeds", world.node, now).await.unwrap().unwrap();
     world.store.plan_seeds(&job, id, (&copies, &[]), now).await.unwrap();
-    world.store.release_job(&job, "", now).await.unwrap();
+    world.store.release_job(&job, Some(""), now).await.unwrap();
     let happened = world.step().await;
     assert!(matches!(happened[..], [Happened::Started { .. }, ..]), "{happened:?}");
     // The next step finds it running, and lets its seeds go.
@@ -83,7 +83,7 @@ async fn landed(world: &World, lane: usize, placements: &[Placement]) {
         .collect();
     let job = world.store.take_job("look", world.node, now).await.unwrap().unwrap();
     world.store.record_seed_looks(&job, "seeds", &looks, None, now).await.unwrap();
-    world.store.release_job(&job, "", now).await.unwrap();
+    world.store.release_job(&job, Some(""), now).await.unwrap();
 }
 
 fn names(happened: &[Happened]) -> Vec<&'static str> {
