@@ -76,7 +76,13 @@ fn signing(orders: &Orders) -> Result<Option<DkimConfig>, Failure> {
     let der = engine.decode(text)?;
     let inner = der.get(26..).filter(|d| d.starts_with(&[0x30, 0x82]));
     let inner = engine.encode(inner.ok_or("the key is no PKCS#8 key of 2,048 bits")?);
-    let pem = format!("-----BEGIN RSA PRIVATE KEY-----\n{inner}\n-----END RSA PRIVATE KEY-----\n");
+    // RFC 7468 section 2: lines of 64 characters, and lettre insists on them.
+    let mut pem = "-----BEGIN RSA PRIVATE KEY-----\n".to_owned();
+    for line in inner.as_bytes().chunks(64) {
+        pem.push_str(std::str::from_utf8(line)?);
+        pem.push('\n');
+    }
+    pem.push_str("-----END RSA PRIVATE KEY-----\n");
     let key = DkimSigningKey::new(&pem, DkimSigningAlgorithm::Rsa)?;
     Ok(Some(DkimConfig::default_config(orders.selector.clone(), orders.domain.clone(), key)))
 }
