@@ -21,6 +21,7 @@ pub mod builders;
 pub mod certificate;
 pub mod clock;
 pub mod daemon;
+pub mod deploy;
 pub mod dovecot;
 pub mod fuzz;
 pub mod golden;

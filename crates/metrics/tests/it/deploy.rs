@@ -1,73 +1,7 @@
-//! The files of deploy/grafana and deploy/prometheus, as the other tests of them see them.
+//! What the queries of deploy/grafana and deploy/prometheus speak of, held against what is published.
 
 use postroad_metrics::names::{self, Definition, Kind};
-use serde_json::Value;
-use std::collections::BTreeSet;
-use std::path::PathBuf;
-
-/// The dashboards: file, uid, title. Links and bookmarks hold the uids: they never change.
-pub const DASHBOARDS: [(&str, &str, &str); 4] = [
-    ("campaign", "postroad-campaign", "Postroad / Campaign"),
-    ("relays", "postroad-relays", "Postroad / Relays"),
-    ("deliverability", "postroad-deliverability", "Postroad / Deliverability"),
-    ("engine", "postroad-engine", "Postroad / Engine"),
-];
-
-/// One query of a panel.
-pub struct Query {
-    /// Dashboard and panel.
-    pub of: String,
-    pub expression: String,
-}
-
-pub fn folder(path: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
-}
-
-pub fn read(path: &str) -> String {
-    std::fs::read_to_string(folder(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
-}
-
-pub fn dashboard(name: &str) -> Value {
-    serde_json::from_str(&read(&format!("deploy/grafana/dashboards/{name}.json"))).unwrap()
-}
-
-pub fn list(of: &Value) -> &[Value] {
-    of.as_array().map_or(&[], Vec::as_slice)
-}
-
-pub fn text(of: &Value) -> &str {
-    of.as_str().unwrap_or_default()
-}
-
-/// The panels that draw something.
-pub fn panels(dashboard: &Value) -> impl Iterator<Item = &Value> {
-    list(&dashboard["panels"]).iter().filter(|p| p["type"] != "row")
-}
-
-/// Every query of every dashboard.
-pub fn queries() -> Vec<Query> {
-    let mut all = Vec::new();
-    for (name, ..) in DASHBOARDS {
-        for panel in panels(&dashboard(name)) {
-            for target in list(&panel["targets"]) {
-                let of = format!("{name}: {} {}", text(&panel["title"]), text(&target["refId"]));
-                all.push(Query { of, expression: text(&target["expr"]).to_owned() });
-            }
-        }
-    }
-    all
-}
-
-/// A query as Prometheus gets it, for the campaign `autumn` and everything else.
-pub fn filled_in(expression: &str) -> String {
-    expression
-        .replace("$__rate_interval", "10s")
-        .replace("$__range", "10m")
-        .replace("$campaign", "autumn")
-        .replace("$relay", ".+")
-        .replace("$provider", ".+")
-}
+use postroad_testkit::deploy::recorded;
 
 /// A metric where it is used: its name, what stands before it, and the labels of its selector.
 pub struct Use {
@@ -119,12 +53,6 @@ pub fn definition(name: &str) -> Option<Definition> {
         names::ALL.iter().find(|d| d.name == stem && matches!(d.kind, Kind::Histogram(_)))
     };
     plain.or_else(histogram).copied()
-}
-
-/// What the recording rules make.
-pub fn recorded() -> BTreeSet<String> {
-    let rules = read("deploy/prometheus/rules/postroad-recording.yml");
-    rules.lines().filter_map(|l| l.trim().strip_prefix("- record: ")).map(str::to_owned).collect()
 }
 
 /// What is wrong with the use of metrics in an expression.

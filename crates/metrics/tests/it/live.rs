@@ -1,11 +1,11 @@
 //! A real Prometheus with our rules scrapes a busy process: every panel's query has something to draw.
 
-use crate::deploy::{filled_in, queries, read, recorded};
 use crate::exposition::everything;
 use postroad_metrics::{HttpRoute, Metrics, ReplyClass};
 use postroad_model::MailboxProvider::{Google, Other};
 use postroad_model::delivery::DeliveryState;
 use postroad_model::verdict::{BounceKind, Reason};
+use postroad_testkit::deploy::{filled_in, queries, read, recorded};
 use postroad_testkit::{loopback, prometheus};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -81,7 +81,7 @@ fn every_panels_query_and_every_recording_rule_gives_data() {
     std::thread::spawn(move || publish(&everything(), &listener));
 
     let panels: BTreeMap<String, String> =
-        queries().into_iter().map(|q| (filled_in(&q.expression), q.of)).collect();
+        queries().into_iter().map(|q| (filled_in(&q.expression, "autumn"), q.of)).collect();
     let asked: Vec<String> = panels.keys().cloned().chain(recorded()).collect();
     let empty = prometheus.without_data(&asked);
     let told: Vec<String> = empty

@@ -1,6 +1,7 @@
 //! The rules of deploy/prometheus: promtool's opinion, their unit tests, and the runbooks that alerts lead to.
 
-use crate::deploy::{findings, folder, read};
+use crate::deploy::findings;
+use postroad_testkit::deploy::{folder, read};
 use postroad_testkit::prometheus::promtool;
 use std::collections::BTreeSet;
 
