@@ -231,7 +231,9 @@ impl Compose for Maker {
         let mail_from = self.composer.mail_from(&self.send_as, row.id, row.copy_no).to_string();
         let mut message = signed.signature_fields;
         message.extend_from_slice(&signed.message.bytes);
-        Ok(Composed { mail_from, message, content_hash, date: now, needs_smtputf8 })
+        let envelope_id = self.composer.envelope_id(row.id, row.copy_no);
+        let date = now;
+        Ok(Composed { mail_from, envelope_id, message, content_hash, date, needs_smtputf8 })
     }
 }
 

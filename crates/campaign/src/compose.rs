@@ -148,6 +148,12 @@ impl Composer {
         send_as.mail_from(&self.keys, &token)
     }
 
+    /// The keyed envelope identifier of a copy of a row: the same tag that MAIL FROM carries where it may.
+    #[must_use]
+    pub fn envelope_id(&self, delivery: DeliveryId, copy_no: i64) -> String {
+        self.keys.envelope(&DeliveryToken { delivery, campaign: self.campaign, copy_no })
+    }
+
     /// One recipient's message, as `send_as.forced` shows it.
     ///
     /// # Errors

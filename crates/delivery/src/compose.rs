@@ -13,6 +13,9 @@ use postroad_model::relay::Relay;
 pub struct Composed {
     /// MAIL FROM, without angle brackets.
     pub mail_from: String,
+    /// The keyed envelope identifier of this copy (RFC 3461 section 4.4): reports give it back where the relay forces
+    /// another MAIL FROM.
+    pub envelope_id: String,
     /// The signed message, CRLF line ends, not dot-stuffed.
     pub message: Vec<u8>,
     /// Hash of the unsigned bytes.

@@ -1,8 +1,8 @@
 //! From something that came back to the delivery that it speaks of.
 //!
 //! In the order of strength: the keyed tag in the address that the report was sent to (VERP), X-Postroad-Ref, our
-//! Message-ID (whose left part is the same token), the identifier that a relay gave in its 250 together with the
-//! recipient, the envelope identifier of RFC 3461 together with the recipient, else the newest mail to that address. What must
+//! Message-ID (whose left part is the same token), the keyed envelope identifier of RFC 3461, the identifier that a relay
+//! gave in its 250 together with the recipient, else the newest mail to that address. What must
 //! always hold: a token is only believed with its own row, campaign and copy; after a forged or stale tag nothing weaker
 //! than a token is believed; what anybody could have written is never strong: a relay's identifier is so only where its
 //! provider signed; an address that we never sent to leads nowhere.
@@ -11,7 +11,7 @@ use crate::Result;
 use postroad_bounce::References;
 use postroad_model::delivery::DeliveryState;
 use postroad_model::token::{DeliveryToken, TokenKeys};
-use postroad_model::{DeliveryId, Domain, EmailAddress, Timestamp};
+use postroad_model::{Domain, EmailAddress, Timestamp};
 use postroad_store::{SentRow, Store, Strength};
 
 const DAY_MS: i64 = 86_400_000;
@@ -91,6 +91,12 @@ pub(crate) async fn by_token(
             Some(_) | None => forged = true,
         }
     }
+    for id in &signs.envelope_ids {
+        let Ok(token) = keys.read_envelope(id.trim()) else { continue };
+        if let Some(row) = sent(store, &token, now).await?.filter(|r| token.copy_no <= r.copy_no) {
+            return Ok(found(row, token.copy_no, Strength::Strong, "the envelope identifier"));
+        }
+    }
     let refs = signs.refs.iter().map(|text| (*text, "X-Postroad-Ref"));
     let ids = signs.message_ids.iter().map(|id| (left(id), "the Message-ID"));
     for (text, how) in refs.chain(ids) {
@@ -118,12 +124,6 @@ pub(crate) async fn by_address(
     if let Some(row) = rows.iter().find(given) {
         let how = "the identifier that the relay gave, and the recipient";
         return Ok(found(row.clone(), last_sent(row), told_by, how));
-    }
-    for (id, copy_no) in signs.envelope_ids.iter().filter_map(|text| envelope_id(text)) {
-        if let Some(row) = rows.iter().find(|r| r.id == id && copy_no <= r.copy_no) {
-            let how = "the envelope identifier, and the recipient";
-            return Ok(found(row.clone(), copy_no, Strength::Weak, how));
-        }
     }
     Ok(match rows.into_iter().next() {
         Some(row) => {
@@ -179,14 +179,6 @@ fn names(reply: &str, id: &str) -> bool {
     })
 }
 
-/// What `delivery` writes as ENVID: bucket, row, copy.
-fn envelope_id(text: &str) -> Option<(DeliveryId, i64)> {
-    let (id, copy_no) = text.trim().split_once('.')?;
-    let (bucket, id) = id.split_once('-')?;
-    let id = DeliveryId { bucket: bucket.parse().ok()?, id: id.parse().ok()? };
-    Some((id, copy_no.parse().ok()?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -210,18 +202,9 @@ mod tests {
     }
 
     #[test]
-    fn an_envelope_identifier_is_read_or_refused() {
-        let id = DeliveryId { bucket: 202_611, id: 7 };
-        assert_eq!(envelope_id("202611-7.0"), Some((id, 0)));
-        for bad in ["", "x", "202611-7", "a-b.c", "202611-7.x"] {
-            assert_eq!(envelope_id(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
     fn a_tag_is_found_with_and_without_an_extension() {
         let keys = TokenKeys::derive(&[7; 32]).unwrap();
-        let delivery = DeliveryId { bucket: 1, id: 2 };
+        let delivery = postroad_model::DeliveryId { bucket: 1, id: 2 };
         let token = DeliveryToken { delivery, campaign: postroad_model::CampaignId(3), copy_no: 1 };
         let tag = keys.envelope(&token);
         for local in [tag.clone(), tag.to_uppercase(), format!("bounces+{tag}")] {

@@ -148,7 +148,15 @@ impl Compose for Maker {
         };
         let mut message = signed.signature_fields;
         message.extend_from_slice(&signed.message.bytes);
-        Ok(Composed { mail_from, message, content_hash, date: to.date, needs_smtputf8 })
+        let envelope_id = ready.composer.envelope_id(row.id, row.copy_no);
+        Ok(Composed {
+            mail_from,
+            envelope_id,
+            message,
+            content_hash,
+            date: to.date,
+            needs_smtputf8,
+        })
     }
 }
 

@@ -42,7 +42,8 @@ impl Item {
         let composed = self.composed.take();
         let needs_smtputf8 = composed.as_ref().is_some_and(|c| c.needs_smtputf8)
             || self.leased.address.needs_smtputf8();
-        let message = composed.map(|c| c.message).unwrap_or_default();
+        let (message, envid) =
+            composed.map_or((Vec::new(), None), |c| (c.message, Some(c.envelope_id)));
         Box::new(Outgoing {
             id: self.leased.id,
             mail_from: self.mail_from.clone(),
@@ -51,7 +52,7 @@ impl Item {
             body: Body::stuffed(message),
             needs_smtputf8,
             use_by: self.batch.use_by,
-            envid: Some(format!("{}.{}", self.leased.id, self.leased.copy_no)),
+            envid,
             orcpt: Some(self.leased.address.to_string()),
         })
     }

@@ -31,6 +31,7 @@ impl Compose for FixedText {
         );
         Ok(Composed {
             mail_from: bound.map_or(tag, |b| b.mail_from.clone()),
+            envelope_id: format!("{}.{}", row.id, row.copy_no),
             content_hash: i64::try_from(message.len()).unwrap(),
             message: message.into_bytes(),
             date,

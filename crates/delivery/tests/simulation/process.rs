@@ -391,6 +391,7 @@ fn compose(row: &Leased, now: Timestamp) -> Result<Composed, ComposeFailure> {
     let fresh = || format!("b+{}-{}@b.example", row.id, row.attempt);
     Ok(Composed {
         mail_from: bound.map_or_else(fresh, |b| b.mail_from.clone()),
+        envelope_id: format!("{}.{}", row.id, row.copy_no),
         message: b"Subject: simulated\r\n\r\nHello\r\n".to_vec(),
         content_hash: date.0 ^ row.id.id,
         date,

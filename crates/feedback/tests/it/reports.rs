@@ -79,6 +79,24 @@ on_both_engines! {
         assert_eq!((tallies[0].n, tallies[0].weak), (0, 1));
     }
 
+    async fn a_bounce_is_found_by_its_envelope_identifier(world) {
+        world.people(&[AN]).await;
+        let sent = world.send("one", &[]).await;
+        let path = sent.return_path(AN);
+        let id = path.split('@').next().unwrap();
+        let told = |id: &str| {
+            let mail = dsn("news@news.example.com", BINH, "5.1.1", GONE, "");
+            let mail = String::from_utf8(mail).unwrap();
+            mail.replace("Reporting-MTA:", &format!("Original-Envelope-Id: {id}\r\nReporting-MTA:"))
+                .into_bytes()
+        };
+        assert_eq!(world.done(told(&format!("{id}x"))).await, Done::NotOurs);
+        assert_eq!(world.done(told(id)).await, Done::Recorded);
+        assert_eq!(world.state(sent.row(AN)).await, DeliveryState::Bounced);
+        let tallies = world.store.tallies(None).await.unwrap();
+        assert_eq!((tallies[0].n, tallies[0].weak), (1, 0));
+    }
+
     async fn a_bounce_of_somebody_we_never_wrote_to_changes_nothing(world) {
         world.people(&[AN]).await;
         world.send("one", &[]).await;
