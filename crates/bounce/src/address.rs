@@ -1,6 +1,6 @@
 //! Addresses in prose and in fields.
 //!
-//! `dsn`, `prose`, `arf` and `references` find recipients with it. It follows RFC 5321 section 4.1.2 loosely, as bounces
+//! `dsn`, `prose`, `feedback` and `references` find recipients with it. It follows RFC 5321 section 4.1.2 loosely, as bounces
 //! write addresses: bare, in brackets, quoted, with routes, types and comments around them; RFC 6533 section 3 for the
 //! forms of internationalised addresses and RFC 3461 section 4 for xtext. What always holds: an address has one `@`
 //! with something on both sides, no blanks outside quotes, no control characters and at most 320 bytes. It does not

@@ -43,6 +43,13 @@ pub(crate) fn of(text: &str) -> Codes {
     codes
 }
 
+/// The first reply code that a text quotes, and the first enhanced status that agrees with it.
+#[must_use]
+pub fn codes_in(text: &str) -> (Option<u16>, Option<EnhancedStatus>) {
+    let found = of(text);
+    (found.code, found.status)
+}
+
 /// Whether a status is more than "other or undefined" (RFC 3463 section 3.1).
 pub(crate) fn says_something(status: EnhancedStatus) -> bool {
     (status.subject, status.detail) != (0, 0)

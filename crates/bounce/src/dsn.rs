@@ -19,8 +19,6 @@ pub(crate) struct Status {
     pub recipients: Vec<Recipient>,
     /// A field was misspelt or stood where it should not.
     pub repaired: bool,
-    /// There was any field of a status at all.
-    pub any: bool,
     pub cut: bool,
 }
 
@@ -170,7 +168,6 @@ impl Reader {
     }
 
     fn field(&mut self, field: Field, value: &str) {
-        self.status.any = true;
         let of_recipient = !matches!(
             field,
             Field::ReportingMta | Field::EnvelopeId | Field::MessageId | Field::Ignored

@@ -30,7 +30,7 @@ impl Signs {
 }
 
 /// Weighs a mail; `has_status` says that status fields with a recipient were found, `text` is the report's prose and
-/// `returned` says that a returned message follows it.
+/// `returned` says that a returned message follows it or is attached.
 pub(crate) fn weigh(mail: &Mail<'_>, has_status: bool, text: &str, returned: bool) -> Signs {
     let mut signs = Signs::default();
     let subject = normal(&mail.fields.decoded("subject").unwrap_or_default());
@@ -44,8 +44,7 @@ pub(crate) fn weigh(mail: &Mail<'_>, has_status: bool, text: &str, returned: boo
     let daemon = is_from_daemon(mail);
     let answer = is_answer(&subject);
     let subject_fits = phrases().bounce_subjects.is_in(&subject);
-    let front = text.get(..FRONT).or_else(|| text.get(..floor(text, FRONT))).unwrap_or(text);
-    let text_fits = phrases().bounce_texts.is_in(&normal(front));
+    let text_fits = phrases().bounce_texts.is_in(&normal(&text[..floor(text, FRONT)]));
     add(has_status, 3, false);
     add(status_part, 3, true);
     add(mail.main == "multipart/report" && mail.report_type.contains("delivery"), 2, true);
@@ -54,14 +53,14 @@ pub(crate) fn weigh(mail: &Mail<'_>, has_status: bool, text: &str, returned: boo
     add(daemon, 3, true);
     add(subject_fits, 3, false);
     add(text_fits, 2, false);
-    add(returned || mail.parts(Kind::Returned).next().is_some(), 2, false);
-    add(subject_fits && text_fits && mail.parts(Kind::Returned).next().is_some(), 1, !answer);
+    add(returned, 2, false);
+    let attached = mail.parts(Kind::Returned).next().is_some();
+    add(subject_fits && text_fits && attached, 1, !answer);
     add(mail.fields.get("auto-submitted").is_some_and(|v| !v.starts_with("no")), 1, false);
     // A server's mail that only mentions failures: digests of a quarantine, notes of a postmaster.
     let failed = mail.fields.has("x-failed-recipients");
-    let bare = !subject_fits && !has_status && !status_part && !failed && !returned;
-    let bare = bare && mail.parts(Kind::Returned).next().is_none() && !has_null_path(mail);
-    add(bare, -2, false);
+    let told = subject_fits || has_status || status_part || failed || returned;
+    add(!told && !has_null_path(mail), -2, false);
     let listed = ["list-unsubscribe", "list-post"].iter().any(|n| mail.fields.has(n));
     add(answer && !daemon, -4, false);
     add(listed && !daemon && !status_part, -4, false);

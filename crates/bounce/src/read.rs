@@ -97,19 +97,9 @@ impl Material {
     fn of(mail: &Mail<'_>) -> Self {
         let text = report_text(mail);
         let notices = notification::read(&text);
-        let mut own: Vec<String> = Vec::new();
-        for name in [
-            "to",
-            "delivered-to",
-            "x-original-to",
-            "envelope-to",
-            "from",
-            "return-path",
-            "x-apparently-to",
-        ] {
-            for value in mail.fields.all(name) {
-                own.extend(crate::address::find_all(value).into_iter().map(|f| f.address));
-            }
+        let mut own = sent_to(mail);
+        for value in mail.fields.all("from").chain(mail.fields.all("return-path")) {
+            own.extend(crate::address::find_all(value).into_iter().map(|f| f.address));
         }
         let prose = prose::read(&text, &own);
         let mut status = Status::default();
@@ -126,7 +116,6 @@ impl Material {
             status.message_id = status.message_id.or(more.message_id);
             status.repaired |= more.repaired;
             status.cut |= more.cut;
-            status.any |= more.any;
         }
         let mut inlined = kind == Kind::Data && !status.recipients.is_empty();
         if status.recipients.is_empty() {
@@ -222,20 +211,22 @@ fn bounce(mail: &Mail<'_>, material: &Material, findings: &mut Vec<Finding>) -> 
     };
     let subject = mail.fields.decoded("subject").unwrap_or_default();
     let fates = recipients::find(&sources, &subject, findings);
+    let own = sent_to(mail);
     let mut reports = Vec::with_capacity(fates.len());
     let alone = fates.len() == 1;
     for fate in fates {
         let evidence = Evidence {
             recipient: fate.recipient.as_deref(),
-            action: fate.action,
-            status: fate.status.as_deref(),
-            comment: &fate.comment,
-            diagnostic: &fate.diagnostic,
-            remote_mta: fate.remote_mta.as_deref(),
-            category: fate.category.as_deref(),
+            action: fate.told.action,
+            status: fate.told.status.as_deref(),
+            comment: &fate.told.comment,
+            diagnostic: &fate.told.diagnostic,
+            remote_mta: fate.told.remote_mta.as_deref(),
+            category: fate.told.category.as_deref(),
             human: &material.prose.text,
             alone,
             subject: &subject,
+            own: &own,
         };
         let concluded = understand::conclude(&evidence);
         if concluded.conflict {
@@ -249,12 +240,12 @@ fn bounce(mail: &Mail<'_>, material: &Material, findings: &mut Vec<Finding>) -> 
         reports.push(Report {
             recipient: fate.recipient,
             aliases: fate.aliases,
-            action: fate.action,
+            action: fate.told.action,
             status: concluded.status,
             code: concluded.code,
-            diagnostic: fate.diagnostic,
+            diagnostic: fate.told.diagnostic,
             reporting_mta: material.status.reporting_mta.clone(),
-            remote_mta: fate.remote_mta,
+            remote_mta: fate.told.remote_mta,
             kind: concluded.kind,
             reason: concluded.reason,
             feedback: None,
@@ -264,6 +255,13 @@ fn bounce(mail: &Mail<'_>, material: &Material, findings: &mut Vec<Finding>) -> 
         });
     }
     reports
+}
+
+/// The addresses that a report was sent to.
+fn sent_to(mail: &Mail<'_>) -> Vec<String> {
+    let names = ["to", "delivered-to", "x-original-to", "envelope-to", "x-apparently-to"];
+    let values = names.iter().flat_map(|name| mail.fields.all(name));
+    values.flat_map(crate::address::find_all).map(|f| f.address).collect()
 }
 
 fn of_notices(notices: &Notices, references: &mut References) -> Vec<Report> {

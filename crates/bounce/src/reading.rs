@@ -76,18 +76,8 @@ pub struct References {
     pub message_ids: Vec<String>,
     /// `Original-Envelope-Id`.
     pub envelope_ids: Vec<String>,
-    /// `List-Id` of the returned message, without brackets.
-    pub list_ids: Vec<String>,
-    /// `Feedback-ID` and `CFBL-Feedback-ID` of the returned message.
-    pub feedback_ids: Vec<String>,
     /// Subject of the mail itself.
     pub subject: Option<String>,
-    /// From address of the mail itself.
-    pub from: Option<String>,
-    /// From address of the returned message.
-    pub returned_from: Option<String>,
-    /// Date of the returned message, in seconds since 1970.
-    pub returned_date: Option<i64>,
 }
 
 /// What was odd about the mail.

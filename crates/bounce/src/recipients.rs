@@ -27,12 +27,8 @@ pub(crate) struct Sources<'s> {
 pub(crate) struct Fate {
     pub recipient: Option<String>,
     pub aliases: Vec<String>,
-    pub action: Option<Action>,
-    pub status: Option<String>,
-    pub comment: String,
-    pub diagnostic: String,
-    pub remote_mta: Option<String>,
-    pub category: Option<String>,
+    /// The fields of a status, completed by what prose tells.
+    pub told: Recipient,
     pub steps: Vec<String>,
 }
 
@@ -51,10 +47,10 @@ pub(crate) fn find(sources: &Sources<'_>, subject: &str, findings: &mut Vec<Find
         fates = named_elsewhere(sources, findings);
         for fate in &mut fates {
             if let Some(one) = nameless {
-                fill(fate, one);
+                fate.told = one.clone();
             }
-            fate.action =
-                fate.action.or(Some(if delayed { Action::Delayed } else { Action::Failed }));
+            fate.told.action =
+                fate.told.action.or(Some(if delayed { Action::Delayed } else { Action::Failed }));
         }
     }
     for fate in &mut fates {
@@ -77,10 +73,10 @@ fn add(fates: &mut Vec<Fate>, fate: Fate) {
     match same {
         // The later one of two reports about the same recipient only adds what is missing.
         Some(same) => {
-            same.status = same.status.take().or(fate.status);
-            same.action = same.action.or(fate.action);
-            if same.diagnostic.is_empty() {
-                same.diagnostic = fate.diagnostic;
+            same.told.status = same.told.status.take().or(fate.told.status);
+            same.told.action = same.told.action.or(fate.told.action);
+            if same.told.diagnostic.is_empty() {
+                same.told.diagnostic = fate.told.diagnostic;
             }
         }
         None if room => fates.push(fate),
@@ -101,23 +97,12 @@ fn of_status(one: &Recipient) -> Option<Fate> {
             aliases.push(other);
         }
     }
-    let mut fate = Fate {
+    Some(Fate {
         recipient: Some(recipient),
         aliases,
+        told: one.clone(),
         steps: vec![format!("the recipient is named by {source}")],
-        ..Fate::default()
-    };
-    fill(&mut fate, one);
-    Some(fate)
-}
-
-fn fill(fate: &mut Fate, one: &Recipient) {
-    fate.action = one.action;
-    fate.status.clone_from(&one.status);
-    fate.comment.clone_from(&one.comment);
-    fate.diagnostic.clone_from(&one.diagnostic);
-    fate.remote_mta.clone_from(&one.remote_mta);
-    fate.category.clone_from(&one.category);
+    })
 }
 
 fn named_elsewhere(sources: &Sources<'_>, findings: &mut Vec<Finding>) -> Vec<Fate> {
@@ -156,7 +141,7 @@ fn named_elsewhere(sources: &Sources<'_>, findings: &mut Vec<Finding>) -> Vec<Fa
     }
     if let Some(hit) = sources.prose.lone.as_ref().filter(|_| fates.is_empty()) {
         let mut fate = make(hit.address.clone(), Vec::new(), "it is the only address in the text");
-        fate.diagnostic.clone_from(&hit.reason);
+        fate.told.diagnostic.clone_from(&hit.reason);
         fates.push(fate);
     }
     if fates.is_empty() {
@@ -174,7 +159,7 @@ fn add_prose(fate: &mut Fate, prose: &Prose) {
         let fresh: Vec<String> = fresh.collect();
         fate.aliases.extend(fresh);
     }
-    if has_words(&fate.diagnostic) {
+    if has_words(&fate.told.diagnostic) {
         return;
     }
     let alone = prose.hits.len() == 1;
@@ -192,10 +177,10 @@ fn add_prose(fate: &mut Fate, prose: &Prose) {
         format!("{reason} {}", prose.reply)
     };
     if !chosen.is_empty() {
-        if !fate.diagnostic.is_empty() {
-            fate.diagnostic.push(' ');
+        if !fate.told.diagnostic.is_empty() {
+            fate.told.diagnostic.push(' ');
         }
-        fate.diagnostic.push_str(&chosen);
+        fate.told.diagnostic.push_str(&chosen);
         fate.steps.push("the reason is from the text".to_owned());
     }
 }

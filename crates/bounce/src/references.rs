@@ -1,15 +1,14 @@
 //! What leads from a mail back to the delivery that it is about.
 //!
 //! `read` calls it for every mail. It follows RFC 5322 section 3.6.4 for message ids, RFC 3464 section 2.2.1 for envelope
-//! ids, RFC 2919 for list ids. What always holds: values in the order of their strength, each bounded and free of control
+//! ids. What always holds: values in the order of their strength, each bounded and free of control
 //! characters, at most [`MAX_REFERENCES`] of a kind. It verifies nothing: tokens and ids are for those who hold the keys.
 
 use crate::address;
 use crate::dsn::truncate;
-use crate::fields::{Fields, decode_words};
+use crate::fields::Fields;
 use crate::mime::Mail;
 use crate::reading::{MAX_REFERENCES, MAX_VALUE, References};
-use mail_parser::MessageParser;
 
 /// Fields that name to whom this mail itself was sent, the surest first.
 const ADDRESSED: [&str; 11] = [
@@ -57,20 +56,7 @@ pub(crate) fn collect(mail: &Mail<'_>, returned: &Fields, envelope_ids: &[String
     for id in envelope_ids {
         push(&mut references.envelope_ids, id);
     }
-    for value in returned.all("list-id") {
-        let id = value.rsplit_once('<').map_or(value, |(_, id)| id).trim_matches(['<', '>', ' ']);
-        push(&mut references.list_ids, id);
-    }
-    for name in ["feedback-id", "cfbl-feedback-id", "x-feedback-id"] {
-        for value in returned.all(name) {
-            push(&mut references.feedback_ids, value);
-        }
-    }
     references.subject = own.decoded("subject").map(|s| cleaned(&s)).filter(|s| !s.is_empty());
-    references.from = own.get("from").and_then(address::of_field);
-    references.returned_from =
-        returned.get("from").map(decode_words).and_then(|f| address::of_field(&f));
-    references.returned_date = returned.get("date").and_then(seconds);
     references
 }
 
@@ -119,10 +105,4 @@ pub(crate) fn cleaned_to(value: &str, most: usize) -> String {
     }
     truncate(&mut clean, most);
     clean
-}
-
-fn seconds(value: &str) -> Option<i64> {
-    let header = format!("Date: {}\r\n\r\n", value.replace(['\r', '\n'], " "));
-    let parsed = MessageParser::default().parse_headers(header.as_bytes())?;
-    parsed.date().filter(|d| d.is_valid()).map(mail_parser::DateTime::to_timestamp)
 }

@@ -7,6 +7,7 @@
 //! nothing and does not look into other mails.
 
 use crate::codes::{self, Codes};
+use crate::ours;
 use crate::reading::{Action, Confidence};
 use crate::rules::{self, Ground};
 use crate::table::Facts;
@@ -37,6 +38,8 @@ pub(crate) struct Evidence<'e> {
     pub alone: bool,
     /// Subject of the report.
     pub subject: &'e str,
+    /// Addresses that the report itself was sent to: ours.
+    pub own: &'e [String],
 }
 
 /// What follows from it.
@@ -71,7 +74,10 @@ pub(crate) fn conclude(evidence: &Evidence<'_>) -> Conclusion {
     }
     let meaning = meaning_of(evidence, &told);
     steps.push(format!("rule {}: {}", meaning.rule, meaning.reason.as_str()));
-    let (meaning, why) = tempered(meaning, evidence.action, &told);
+    let (meaning, why) = match ours::about_us(&meaning, evidence) {
+        Some((reason, why)) => (block(meaning, reason), Some(why)),
+        None => tempered(meaning, evidence.action, &told),
+    };
     steps.extend(why.map(str::to_owned));
     let conflict = conflicts(&meaning, &told);
     if conflict {
@@ -160,7 +166,7 @@ fn last_reply(diagnostic: &str) -> Option<Codes> {
     (reply.starts_with(['4', '5']) && found.code.is_some()).then_some(found)
 }
 
-fn front(text: &str) -> &str {
+pub(crate) fn front(text: &str) -> &str {
     let mut end = text.len().min(MAX_MATCHED);
     while !text.is_char_boundary(end) {
         end -= 1;
@@ -169,7 +175,11 @@ fn front(text: &str) -> &str {
 }
 
 fn meaning_of(evidence: &Evidence<'_>, told: &Told) -> Meaning {
-    let said = format!("{} {}", front(evidence.diagnostic), front(evidence.comment));
+    let said = front(evidence.diagnostic);
+    // A comment beside the status is mostly the status in words; it counts where nothing else is said.
+    let wordless = !normal(said).contains(|c: char| c.is_alphabetic());
+    let said =
+        if wordless { format!("{said} {}", front(evidence.comment)) } else { said.to_owned() };
     let words = normal(&said);
     let category = evidence.category.map(|c| format!("bouncecategory: {c}")).unwrap_or_default();
     let marks = format!("{} {category} ", said.to_lowercase());
@@ -236,24 +246,22 @@ fn by_reply(facts: &Facts<'_>, told: &Told) -> Option<Meaning> {
         phase: Some(told.phase.unwrap_or(Phase::FinalDot)),
         ..*facts
     });
-    let kind = match verdict.kind {
-        BounceKind::Other => kind_of(verdict.reason),
+    // The table of words, which was asked before, knows when such words are about something else.
+    let unsure = verdict.rule == "unknown-user" && told.status.is_none_or(|s| s.subject != 1);
+    let (reason, kind) = match verdict.kind {
+        BounceKind::Other => (verdict.reason, kind_of(verdict.reason)),
+        BounceKind::Hard if unsure => (Reason::Policy, BounceKind::Block),
         kind @ (BounceKind::Hard
         | BounceKind::Soft
         | BounceKind::Block
         | BounceKind::Complaint
-        | BounceKind::AutoReply) => kind,
+        | BounceKind::AutoReply) => (verdict.reason, kind),
     };
     let confidence = match ground {
         Ground::Said => Confidence::Medium,
         Ground::Vague => Confidence::Low,
     };
-    Some(Meaning {
-        rule: format!("reply-{}", verdict.rule),
-        reason: verdict.reason,
-        kind,
-        confidence,
-    })
+    Some(Meaning { rule: format!("reply-{}", verdict.rule), reason, kind, confidence })
 }
 
 /// What the report says to people, where the far side's words are missing or say nothing.
@@ -262,6 +270,10 @@ fn by_people(facts: &Facts<'_>, human: &str, subject: &str) -> Option<Meaning> {
     let found = ask(human).or_else(|| ask(&normal(subject))).filter(|m| m.rule != "policy")?;
     let confidence = found.confidence.min(Confidence::Medium);
     Some(Meaning { confidence, ..found })
+}
+
+fn block(meaning: Meaning, reason: Reason) -> Meaning {
+    Meaning { reason, kind: BounceKind::Block, ..meaning }
 }
 
 /// What the place and the permanence of a refusal take away from a verdict.
@@ -278,19 +290,21 @@ fn tempered(
     }
     match told.phase {
         Some(Phase::MailFrom) => {
-            let meaning =
-                Meaning { reason: Reason::SenderRefused, kind: BounceKind::Block, ..meaning };
+            let meaning = block(meaning, Reason::SenderRefused);
             return (meaning, Some("what is refused at MAIL FROM is ours, not the recipient's"));
         }
         Some(Phase::Connect | Phase::Greeting | Phase::Ehlo | Phase::StartTls | Phase::Auth)
             if meaning.reason == Reason::BadMailbox =>
         {
-            let meaning =
-                Meaning { reason: Reason::ReputationBlock, kind: BounceKind::Block, ..meaning };
-            return (
-                meaning,
-                Some("what is refused before the transaction does not concern a mailbox"),
-            );
+            let meaning = block(meaning, Reason::ReputationBlock);
+            let why = "what is refused before the transaction does not concern a mailbox";
+            return (meaning, Some(why));
+        }
+        // A mailbox may be missed behind the dot, but a domain is not, and loose words there are about the content.
+        Some(Phase::FinalDot)
+            if meaning.reason == Reason::BadDomain || meaning.rule == "unknown-user-loose" =>
+        {
+            return (block(meaning, Reason::Policy), Some("it is refused behind the dot"));
         }
         Some(_) | None => {}
     }
@@ -303,7 +317,7 @@ fn tempered(
     }
     let of_policy = told.status.is_some_and(|s| s.subject == 7);
     if of_policy && meaning.confidence < Confidence::High {
-        let meaning = Meaning { reason: Reason::Policy, kind: BounceKind::Block, ..meaning };
+        let meaning = block(meaning, Reason::Policy);
         return (meaning, Some("the status speaks of policy, and the words are not clear"));
     }
     (meaning, None)
@@ -413,13 +427,18 @@ mod tests {
             BadDomain,
             "4.0.0",
         );
-        check(
-            "5.0.0",
-            "550 Mailbox is frozen. See http://x.example/",
-            Soft,
-            MailboxDisabled,
-            "5.0.0",
-        );
+        check("5.0.0", "550 Mailbox is frozen.", Soft, MailboxDisabled, "5.0.0");
         check("", "", Soft, Unknown, "5.0.0");
+    }
+
+    #[test]
+    fn a_comment_counts_where_nothing_else_is_said() {
+        let check = |diagnostic: &str, reason: Reason| {
+            let comment = "delivery not authorized, message refused";
+            let evidence = Evidence { diagnostic, comment, ..Evidence::default() };
+            assert_eq!(conclude(&evidence).reason, reason, "{diagnostic}");
+        };
+        check("554 5.7.1 Client host blocked using dnsbl.example", Reason::ReputationBlock);
+        check("550 5.7.1", Reason::RecipientFilter);
     }
 }

@@ -1,15 +1,14 @@
 //! Events that a provider's webhook told, as reports.
 //!
-//! The words of the far side go through the same classifier as SMTP replies (RFC 5321 section 4.2); where they say nothing,
+//! The words of the far side go through the same classifier as those of bounces (RFC 3464 section 2.3.6); where they say nothing,
 //! the provider's own judgement stands. Signatures were checked by the way in.
 
 use crate::incoming::{Permanence, ProviderEvent, ProviderWhat, Source};
 use crate::report::{self, Told, What};
-use postroad_bounce::{FeedbackType, classify_reply};
+use postroad_bounce::{FeedbackType, Refused, classify_diagnostic};
+use postroad_model::EmailAddress;
 use postroad_model::feedback::Evidence;
-use postroad_model::reply::Phase;
 use postroad_model::verdict::{BounceKind, Reason};
-use postroad_model::{EmailAddress, MailboxProvider, Reply};
 use postroad_store::EventKind;
 use serde_json::json;
 
@@ -39,7 +38,7 @@ pub(crate) fn told(event: &ProviderEvent, source: &Source) -> Told {
             told.what = event_of(EventKind::Bounce, Evidence::Returned);
             told.diagnostic = diagnostic.clone();
             (told.code, told.status) = (*code, status.clone());
-            judge(&mut told, *permanence);
+            judge(&mut told, event.recipient.as_deref(), *permanence);
         }
         ProviderWhat::Complaint { kind } => {
             // A word that nobody registered is a complaint all the same: the provider calls the event one.
@@ -76,23 +75,16 @@ pub(crate) fn told(event: &ProviderEvent, source: &Source) -> Told {
 }
 
 /// Kind and reason of a bounce.
-fn judge(told: &mut Told, permanence: Permanence) {
-    let class = told.status.as_deref().and_then(|s| s.chars().next());
-    let code = told.code.unwrap_or(match (class, permanence) {
-        (Some('4'), _) | (_, Permanence::Transient) => 450,
-        (_, Permanence::Permanent | Permanence::Unsaid) => 550,
+fn judge(told: &mut Told, recipient: Option<&str>, permanence: Permanence) {
+    let said = classify_diagnostic(&Refused {
+        recipient,
+        status: told.status.as_deref(),
+        code: told.code,
+        diagnostic: &told.diagnostic,
     });
-    let text = match &told.status {
-        Some(status) if !told.diagnostic.contains(status.as_str()) => {
-            format!("{status} {}", told.diagnostic)
-        }
-        Some(_) | None => told.diagnostic.clone(),
-    };
-    let host = told.recipient.as_ref().map(|a| MailboxProvider::of_domain(a.domain()));
-    let reply = Reply::new(code, &text);
-    let said = classify_reply(&reply, Phase::FinalDot, host.unwrap_or(MailboxProvider::Other), &[]);
     (told.kind, told.reason) = (said.kind, said.reason);
     told.data["rule"] = json!(said.rule);
+    told.data["confidence"] = json!(said.confidence.as_str());
     match permanence {
         // The words say nothing: a provider that gives an address up knows why.
         Permanence::Permanent if said.reason == Reason::Unknown => {
@@ -159,6 +151,8 @@ mod tests {
         check(None, "", Permanence::Permanent, hard);
         let full = (BounceKind::Soft, Reason::MailboxFull);
         check(Some("5.2.2"), "mailbox full", Permanence::Permanent, full);
+        // In any language, as a bounce's words.
+        check(None, "El usuario no existe", Permanence::Unsaid, hard);
         check(
             None,
             "550 5.1.1 user unknown",

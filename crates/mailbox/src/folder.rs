@@ -1,6 +1,7 @@
 //! Folders and what they are for (RFC 6154), with the names that servers without special-use give them.
 //!
-//! Used by the watcher to find the folder that bounces are moved to, and by placement to know inbox from spam.
+//! Used by placement to know inbox from spam, also in accounts whose server tells nothing. The watcher of bounces needs
+//! none of it: its folders are named by the configuration.
 
 use async_imap::types::{Name, NameAttribute};
 

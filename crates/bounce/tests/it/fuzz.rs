@@ -80,8 +80,6 @@ fn mails() {
             &reading.references.returned_refs,
             &reading.references.message_ids,
             &reading.references.envelope_ids,
-            &reading.references.list_ids,
-            &reading.references.feedback_ids,
         ] {
             assert!(list.len() <= MAX_REFERENCES);
             assert!(list.iter().all(|v| v.len() <= MAX_VALUE && !v.chars().any(char::is_control)));

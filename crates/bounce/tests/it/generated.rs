@@ -215,7 +215,6 @@ proptest! {
         check(&fates, &reading, &mail)?;
         prop_assert_eq!(&reading.references.message_ids, &["m1@example.org"]);
         prop_assert_eq!(&reading.references.returned_refs, &["ref-1"]);
-        prop_assert_eq!(reading.references.returned_from.as_deref(), Some("news@example.org"));
     }
 
     #[test]

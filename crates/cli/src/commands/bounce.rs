@@ -170,7 +170,6 @@ fn references(r: &postroad_bounce::References) -> String {
         ("X-Postroad-Ref", &r.returned_refs),
         ("Message-ID", &r.message_ids),
         ("envelope id", &r.envelope_ids),
-        ("Feedback-ID", &r.feedback_ids),
     ] {
         for value in values {
             text.push_str(&format!("leads back by {name}: {}\n", printable(value)));

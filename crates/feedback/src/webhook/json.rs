@@ -65,23 +65,14 @@ pub(super) fn code(value: &Value) -> Option<u16> {
     text(value)?.trim().parse().ok().filter(|code| (400..600).contains(code))
 }
 
-/// An enhanced status, alone or at the beginning of a text.
+/// The enhanced status that a text quotes.
 pub(super) fn status(text: &str) -> Option<String> {
-    let word = text.split_whitespace().find(|word| {
-        let parts: Vec<&str> = word.trim_end_matches([':', ',', ';']).split('.').collect();
-        let digits = |p: &&str| (1..=3).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_digit());
-        parts.len() == 3 && parts.iter().all(digits) && matches!(parts[0], "2" | "4" | "5")
-    })?;
-    Some(word.trim_end_matches([':', ',', ';']).to_owned())
+    postroad_bounce::codes_in(text).1.map(|status| status.to_string())
 }
 
-/// The code at the beginning of a reply's text.
+/// The reply code that a text quotes.
 pub(super) fn code_in(text: &str) -> Option<u16> {
-    let text = text.trim_start();
-    let text = text.strip_prefix("smtp;").unwrap_or(text).trim_start();
-    let digits = text.get(..3)?;
-    let ends = text.as_bytes().get(3).is_none_or(|b| matches!(b, b' ' | b'-'));
-    digits.parse().ok().filter(|code| ends && (400..600).contains(code))
+    postroad_bounce::codes_in(text).0
 }
 
 /// Whether a provider's words say that the address stands on a list of its own, rather than that this one message was
