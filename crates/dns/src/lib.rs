@@ -85,9 +85,9 @@ impl Dns {
             }
         };
         let mut hosts: Vec<(u16, String)> = (found.answers().iter())
-            .filter_map(|record| match &record.data {
-                RData::MX(mx) => Some((mx.preference, mx.exchange.to_ascii())),
-                _ => None,
+            .filter_map(|record| {
+                let RData::MX(mx) = &record.data else { return None };
+                Some((mx.preference, mx.exchange.to_ascii()))
             })
             .collect();
         hosts.sort_unstable();

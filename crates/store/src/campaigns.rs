@@ -1,9 +1,8 @@
 //! Campaigns as rows: made, replaced while they have not started, moved by the acts of `model::campaign`.
 //!
-//! `campaign` calls it; any service may apply an act through [`Store::apply_campaign_act`]. What must hold: a
-//! state is only ever written as the outcome of `CampaignState::after` on the state that stands, checked by the
-//! row's version; start, expiry and send window stand in columns of their own, in step with state and settings,
-//! because W1 reads them.
+//! `campaign` calls it; any service may apply an act through [`Store::apply_campaign_act`]. What must hold: a state
+//! is only ever written as the outcome of `CampaignState::after` on the state that stands, checked by the row's
+//! version; start, expiry and send window stand in columns of their own, kept in step, because W1 reads them.
 
 use crate::audience::month_bucket;
 use crate::backend::{Named, read, tx};
