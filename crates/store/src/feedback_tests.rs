@@ -1,9 +1,9 @@
 //! Reports against rows in every state, the policy's thresholds, and what is kept for review, on both engines.
 
 use crate::backend::tx;
+use crate::test_stores::stores;
 use crate::{
-    BounceFilter, Durability, EventKind, NewFeedback, Recorded, SentRow, Store, StoreSettings,
-    Strength, SuppressWhen,
+    BounceFilter, EventKind, NewFeedback, Recorded, SentRow, Store, Strength, SuppressWhen,
 };
 use postroad_model::delivery::{DeliveryState, Role};
 use postroad_model::feedback::{Evidence, Threshold};
@@ -11,11 +11,11 @@ use postroad_model::limit::LimitUnit;
 use postroad_model::suppression::SuppressionReason;
 use postroad_model::verdict::{BounceKind, Reason};
 use postroad_model::{CampaignId, DeliveryId, EmailAddress, MailboxProvider, RelayId, Timestamp};
-use postroad_testkit::{builders, postgres, sqlite};
+use postroad_testkit::builders;
+use postroad_testkit::rows::BUCKET;
 use std::time::Duration;
 
 const NOW: Timestamp = Timestamp(1_796_000_000_000);
-const BUCKET: i64 = 202_611;
 const DAY: i64 = 86_400_000;
 
 struct Scene {
@@ -27,26 +27,14 @@ fn an() -> EmailAddress {
     builders::address("an@example.vn")
 }
 
-async fn open(url: &str, guard: Box<dyn std::any::Any>) -> Scene {
-    let keys = builders::token_keys();
-    let settings =
-        StoreSettings { url: url.to_owned(), keys, connections: 4, durability: Durability::Native };
-    let store = Store::open(settings).await.unwrap();
-    store.ensure_partition(BUCKET).await.unwrap();
-    let scene = Scene { store, _guard: guard };
-    for (id, state) in [(1, "running"), (2, "running"), (3, "cancelled")] {
-        scene.campaign(id, state).await;
-    }
-    scene
-}
-
 async fn scenes() -> Vec<Scene> {
-    let database = sqlite::database();
-    let url = database.url().to_owned();
-    let mut all = vec![open(&url, Box::new(database)).await];
-    if let Some(database) = postgres::database() {
-        let url = database.url().to_owned();
-        all.push(open(&url, Box::new(database)).await);
+    let mut all = Vec::new();
+    for (store, guard) in stores().await {
+        let scene = Scene { store, _guard: guard };
+        for (id, state) in [(1, "running"), (2, "running"), (3, "cancelled")] {
+            scene.campaign(id, state).await;
+        }
+        all.push(scene);
     }
     all
 }

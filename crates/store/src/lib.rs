@@ -44,6 +44,8 @@ mod sql;
 #[cfg(test)]
 mod stop_tests;
 mod suppressions;
+#[cfg(test)]
+mod test_stores;
 mod undo;
 mod views;
 mod write_lines;

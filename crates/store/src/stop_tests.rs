@@ -3,16 +3,14 @@
 //! Rows are written here by hand, so that these tests depend on no other part of the program.
 
 use crate::backend::tx;
-use crate::{
-    Commit, Durability, Error, ImportRow, ImportSlice, Store, StoreSettings, Unsubscribe,
-    UnsubscribeFrom,
-};
+use crate::test_stores::stores;
+use crate::{Commit, Error, ImportRow, ImportSlice, Store, Unsubscribe, UnsubscribeFrom};
 use postroad_model::suppression::{NewSuppression, SuppressionReason, SuppressionScope};
 use postroad_model::{EmailAddress, ImportId, ListId, MailboxProvider, Timestamp};
-use postroad_testkit::{builders, postgres, sqlite};
+use postroad_testkit::builders;
+use postroad_testkit::rows::BUCKET;
 
 const NOW: Timestamp = Timestamp(1_796_000_000_000);
-const BUCKET: i64 = 202_611;
 
 type Row = (i64, i64, i64, i64, Option<String>, Option<String>);
 type Counter = (i64, i64, i64, i64, i64);
@@ -29,12 +27,7 @@ fn an() -> EmailAddress {
     builders::address("an@example.vn")
 }
 
-async fn open(url: &str, guard: Box<dyn std::any::Any>) -> Scene {
-    let keys = builders::token_keys();
-    let settings =
-        StoreSettings { url: url.to_owned(), keys, connections: 4, durability: Durability::Native };
-    let store = Store::open(settings).await.unwrap();
-    store.ensure_partition(BUCKET).await.unwrap();
+async fn scene(store: Store, guard: Box<dyn std::any::Any>) -> Scene {
     let first = store.create_list("first", None, NOW).await.unwrap();
     let second = store.create_list("second", None, NOW).await.unwrap();
     let mut import = ImportId(0);
@@ -57,12 +50,9 @@ async fn open(url: &str, guard: Box<dyn std::any::Any>) -> Scene {
 }
 
 async fn scenes() -> Vec<Scene> {
-    let database = sqlite::database();
-    let url = database.url().to_owned();
-    let mut all = vec![open(&url, Box::new(database)).await];
-    if let Some(database) = postgres::database() {
-        let url = database.url().to_owned();
-        all.push(open(&url, Box::new(database)).await);
+    let mut all = Vec::new();
+    for (store, guard) in stores().await {
+        all.push(scene(store, guard).await);
     }
     all
 }

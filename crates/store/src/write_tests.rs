@@ -3,6 +3,7 @@
 //! Rows are written here by hand, so that these tests depend on no other part of the program.
 
 use crate::backend::{Backend, tx};
+use crate::test_stores;
 use crate::writer::NotCalled;
 use crate::{
     Claim, Durability, Error, Intent, Settled, Settlement, Store, StoreSettings, Was, WriteAnswer,
@@ -26,13 +27,16 @@ async fn execute(store: &Store, statements: &[&'static str]) -> Result<(), Error
 }
 
 async fn open(url: &str) -> Store {
-    let keys = builders::token_keys();
-    let settings =
-        StoreSettings { url: url.to_owned(), keys, connections: 4, durability: Durability::Native };
-    let store = Store::open(settings).await.unwrap();
-    store.ensure_partition(BUCKET).await.unwrap();
+    let store = test_stores::open(url).await;
     execute(&store, &LEASED_ROWS).await.unwrap();
     store
+}
+
+async fn on_both<F: AsyncFn(&Store)>(check: F) {
+    for (store, _guard) in test_stores::stores().await {
+        execute(&store, &LEASED_ROWS).await.unwrap();
+        check(&store).await;
+    }
 }
 
 fn claim(id: i64, token: i64) -> Claim {
@@ -105,11 +109,7 @@ async fn check(store: &Store) {
 
 #[tokio::test]
 async fn what_one_row_of_a_batch_lost_holds_no_other_back_and_the_counters_stay_right() {
-    let database = sqlite::database();
-    check(&open(database.url()).await).await;
-    if let Some(database) = postgres::database() {
-        check(&open(database.url()).await).await;
-    }
+    on_both(check).await;
 }
 
 /// A row that the database refuses costs the others nothing, and its error is no riddle.
@@ -165,11 +165,7 @@ async fn check_procedure(store: &Store) {
 
 #[tokio::test]
 async fn the_procedure_writes_what_is_even_and_nothing_of_what_is_not() {
-    let database = sqlite::database();
-    check_procedure(&open(database.url()).await).await;
-    if let Some(database) = postgres::database() {
-        check_procedure(&open(database.url()).await).await;
-    }
+    on_both(check_procedure).await;
 }
 
 /// The first call's answer was lost, and it was committed after the look-up.
@@ -185,11 +181,7 @@ async fn check_asked_again(store: &Store) {
 
 #[tokio::test]
 async fn an_intent_that_stands_already_is_granted_and_counted_once() {
-    let database = sqlite::database();
-    check_asked_again(&open(database.url()).await).await;
-    if let Some(database) = postgres::database() {
-        check_asked_again(&open(database.url()).await).await;
-    }
+    on_both(check_asked_again).await;
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ pub mod clock;
 pub mod daemon;
 pub mod deploy;
 pub mod dovecot;
+mod engines;
 pub mod fuzz;
 pub mod golden;
 pub mod loopback;

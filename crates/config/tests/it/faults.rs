@@ -1,18 +1,9 @@
 //! Faults: each is refused with its place, its key and what would be right; all of a file at once.
 
-use super::{Folder, KEY, loads, refused};
+use super::{Folder, KEY, check, loads, refused};
 
 const SINK: &str = "[[relay]]\nname = \"s\"\nprofile = \"sink\"\n";
 const GENERIC: &str = "[[relay]]\nname = \"g\"\nprofile = \"generic\"\nhost = \"mail.example.com\"\nlimits = \"none\"\n";
-
-/// The text is refused, and one of its problems has this key and says these words.
-#[track_caller]
-fn check(text: &str, key: &str, words: &str) {
-    let problems = refused(text);
-    let found = problems.iter().any(|p| p.key == key && p.message.contains(words));
-    let all: String = problems.iter().map(|p| format!("{p}\n")).collect();
-    assert!(found, "no {key:?} with {words:?} in\n{all}");
-}
 
 #[test]
 fn a_relay_is_not_named_like_all_of_them() {

@@ -1,6 +1,6 @@
 //! Limits: syntax, whose number wins, needs, reserve and groups.
 
-use super::{loads, refused};
+use super::{check as fails, loads};
 use postroad_model::limit::Keeper;
 
 fn relay(profile: &str, rest: &str) -> String {
@@ -25,16 +25,6 @@ fn effective(text: &str, expected: &[&str]) {
         })
         .collect();
     assert_eq!(rows, expected, "{text}");
-}
-
-#[track_caller]
-fn fails(text: &str, key: &str, words: &str) {
-    let problems = refused(text);
-    let all: String = problems.iter().map(|p| format!("{p}\n")).collect();
-    assert!(
-        problems.iter().any(|p| p.key == key && p.message.contains(words)),
-        "{key} {words}:\n{all}"
-    );
 }
 
 #[test]

@@ -51,6 +51,15 @@ fn refused(text: &str) -> Vec<Problem> {
     }
 }
 
+/// The text is refused, and one of its problems has this key and says these words.
+#[track_caller]
+fn check(text: &str, key: &str, words: &str) {
+    let problems = refused(text);
+    let found = problems.iter().any(|p| p.key == key && p.message.contains(words));
+    let all: String = problems.iter().map(|p| format!("{p}\n")).collect();
+    assert!(found, "no {key:?} with {words:?} in\n{all}");
+}
+
 /// The example of the architecture's page on configuration.
 const WHOLE: &str = r#"
 [database]

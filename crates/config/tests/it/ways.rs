@@ -1,6 +1,6 @@
 //! `[[mailbox]]`, `[bounce_listener]` and `[[hook]]`: what loads with which defaults, and what is said of faults.
 
-use super::{loads, refused};
+use super::{check, loads};
 use postroad_config::{
     AfterReading, DnsServers, HookKind, HookLogin, ListenerProtocol, MailboxProtocol,
 };
@@ -9,14 +9,6 @@ use std::time::Duration;
 
 const GMAIL: &str = "[[mailbox]]\nname = \"m\"\nprofile = \"gmail\"\nusername = \"a@gmail.com\"\n";
 const PASSWORD: &str = "password = { env = \"P\" }\n";
-
-#[track_caller]
-fn check(text: &str, key: &str, words: &str) {
-    let problems = refused(text);
-    let found = problems.iter().any(|p| p.key == key && p.message.contains(words));
-    let all: String = problems.iter().map(|p| format!("{p}\n")).collect();
-    assert!(found, "no {key:?} with {words:?} in\n{all}");
-}
 
 #[test]
 fn a_mailbox_of_a_known_operator_needs_a_login_alone() {

@@ -9,26 +9,4 @@ mod reports;
 mod ways;
 mod world;
 
-/// Runs a test's body on both engines.
-#[macro_export]
-macro_rules! on_both_engines {
-    ($(async fn $name:ident($world:ident) $body:block)+) => {$(
-        mod $name {
-            use super::*;
-
-            async fn body(mut $world: $crate::world::World) $body
-
-            #[tokio::test]
-            async fn sqlite() {
-                body($crate::world::World::sqlite().await).await;
-            }
-
-            #[tokio::test]
-            async fn postgres() {
-                if let Some(world) = $crate::world::World::postgres().await {
-                    body(world).await;
-                }
-            }
-        }
-    )+};
-}
+use postroad_testkit::on_both_engines;
