@@ -3,6 +3,7 @@
 //! Used by placement to know inbox from spam, also in accounts whose server tells nothing. The watcher of bounces needs
 //! none of it: its folders are named by the configuration.
 
+use crate::utf7::decoded;
 use async_imap::types::{Name, NameAttribute};
 
 /// What a folder is for.
@@ -50,48 +51,163 @@ pub enum Selectable {
     No,
 }
 
-/// What servers without RFC 6154 call their folders, in lower case, without the folder above.
-const NAMES: &[(&str, SpecialUse)] = &[
-    ("inbox", SpecialUse::Inbox),
-    ("junk", SpecialUse::Junk),
-    ("junk e-mail", SpecialUse::Junk),
-    ("junk email", SpecialUse::Junk),
-    ("spam", SpecialUse::Junk),
-    ("bulk", SpecialUse::Junk),
-    ("bulk mail", SpecialUse::Junk),
-    ("spamverdacht", SpecialUse::Junk),
-    ("unerw&apw-nscht", SpecialUse::Junk),
-    ("courrier ind&aok-sirable", SpecialUse::Junk),
-    ("correo no deseado", SpecialUse::Junk),
-    ("posta indesiderata", SpecialUse::Junk),
-    ("sent", SpecialUse::Sent),
-    ("sent items", SpecialUse::Sent),
-    ("sent mail", SpecialUse::Sent),
-    ("sent messages", SpecialUse::Sent),
-    ("gesendet", SpecialUse::Sent),
-    ("gesendete elemente", SpecialUse::Sent),
-    ("trash", SpecialUse::Trash),
-    ("deleted items", SpecialUse::Trash),
-    ("deleted messages", SpecialUse::Trash),
-    ("papierkorb", SpecialUse::Trash),
-    ("drafts", SpecialUse::Drafts),
-    ("entw&apw-rfe", SpecialUse::Drafts),
-    ("archive", SpecialUse::Archive),
-    ("all mail", SpecialUse::All),
+impl Folder {
+    /// Its name for people.
+    #[must_use]
+    pub fn title(&self) -> String {
+        decoded(&self.name)
+    }
+}
+
+/// What servers without RFC 6154 call their folders, in lower case, without the folder above. In the languages of the
+/// operators that people have mailboxes with.
+const NAMES: &[(SpecialUse, &[&str])] = &[
+    (SpecialUse::Inbox, &["inbox"]),
+    (
+        SpecialUse::Junk,
+        &[
+            "junk",
+            "junk e-mail",
+            "junk email",
+            "junk mail",
+            "spam",
+            "spam mail",
+            "bulk",
+            "bulk mail",
+            "bulkmail",
+            "spamverdacht",
+            "unerwünscht",
+            "unerwünschte werbung",
+            "werbung",
+            "courrier indésirable",
+            "courriers indésirables",
+            "indésirables",
+            "pourriel",
+            "correo no deseado",
+            "correo basura",
+            "no deseado",
+            "correu brossa",
+            "posta indesiderata",
+            "indesiderata",
+            "lixo eletrônico",
+            "lixo electrónico",
+            "lixo",
+            "ongewenste e-mail",
+            "ongewenst",
+            "ongewenste reclame",
+            "niechciane",
+            "wiadomości-śmieci",
+            "nevyžádaná pošta",
+            "nevyžiadaná pošta",
+            "levélszemét",
+            "mesaje nedorite",
+            "skräppost",
+            "søppelpost",
+            "uønsket e-post",
+            "uønsket mail",
+            "uønskede mails",
+            "roskaposti",
+            "rämpspost",
+            "ανεπιθύμητα",
+            "ανεπιθύμητη αλληλογραφία",
+            "спам",
+            "нежелательная почта",
+            "небажана пошта",
+            "нежелана поща",
+            "önemsiz",
+            "önemsiz e-posta",
+            "istenmeyen",
+            "gereksiz e-posta",
+            "thư rác",
+            "thư spam",
+            "垃圾邮件",
+            "垃圾郵件",
+            "垃圾箱",
+            "迷惑メール",
+            "스팸",
+            "스팸메일함",
+            "정크 메일",
+            "สแปม",
+            "อีเมลขยะ",
+            "จดหมายขยะ",
+            "spam/sampah",
+            "email sampah",
+            "البريد العشوائي",
+            "بريد غير هام",
+            "דואר זבל",
+        ],
+    ),
+    (
+        SpecialUse::Sent,
+        &[
+            "sent",
+            "sent items",
+            "sent mail",
+            "sent messages",
+            "gesendet",
+            "gesendete elemente",
+            "messages envoyés",
+            "éléments envoyés",
+            "enviados",
+            "elementos enviados",
+            "posta inviata",
+            "отправленные",
+            "thư đã gửi",
+            "送信済み",
+            "已发送",
+        ],
+    ),
+    (
+        SpecialUse::Trash,
+        &[
+            "trash",
+            "bin",
+            "deleted items",
+            "deleted messages",
+            "papierkorb",
+            "gelöschte elemente",
+            "corbeille",
+            "éléments supprimés",
+            "papelera",
+            "lixeira",
+            "cestino",
+            "корзина",
+            "удаленные",
+            "thùng rác",
+            "ゴミ箱",
+            "已删除邮件",
+        ],
+    ),
+    (
+        SpecialUse::Drafts,
+        &[
+            "drafts",
+            "entwürfe",
+            "brouillons",
+            "borradores",
+            "bozze",
+            "черновики",
+            "thư nháp",
+            "下書き",
+            "草稿",
+        ],
+    ),
+    (SpecialUse::Archive, &["archive", "archiv", "archives", "archivo"]),
+    (SpecialUse::All, &["all mail", "alle nachrichten", "tous les messages", "tất cả thư"]),
 ];
 
-/// What a name without an attribute suggests.
+/// What a name for people without an attribute suggests.
 pub(crate) fn guess(name: &str, delimiter: Option<&str>) -> Option<SpecialUse> {
     let last = match delimiter {
         Some(delimiter) if !delimiter.is_empty() => name.rsplit(delimiter).next().unwrap_or(name),
         Some(_) | None => name,
     };
-    let last = last.to_ascii_lowercase();
+    let last = last.to_lowercase();
     // A folder named inbox within another one is not the inbox.
     NAMES
         .iter()
-        .find(|(known, _)| *known == last)
-        .map(|(_, special_use)| *special_use)
+        .find(|(_, names)| names.contains(&last.as_str()))
+        .map(|(special_use, _)| *special_use)
         .filter(|u| *u != SpecialUse::Inbox || name.eq_ignore_ascii_case("INBOX"))
 }
 
@@ -151,7 +267,7 @@ mod tests {
     #[test]
     fn folders_are_known_by_their_names_where_the_server_tells_nothing() {
         let check = |name: &str, delimiter, expected| {
-            assert_eq!(guess(name, delimiter), expected, "{name}");
+            assert_eq!(guess(&decoded(name), delimiter), expected, "{name}");
         };
         check("INBOX", Some("/"), Some(SpecialUse::Inbox));
         check("Work/Inbox", Some("/"), None);
@@ -160,5 +276,9 @@ mod tests {
         check("Bulk Mail", None, Some(SpecialUse::Junk));
         check("Spamming", Some("/"), None);
         check("", Some(""), None);
+        check("Unerw&APw-nscht", Some("/"), Some(SpecialUse::Junk));
+        check("INBOX.Th&AbA- r&AOE-c", Some("."), Some(SpecialUse::Junk));
+        check("&BCEEPwQwBDw-", Some("|"), Some(SpecialUse::Junk));
+        check("&j,dg0TDhMPww6w-", None, Some(SpecialUse::Junk));
     }
 }

@@ -60,8 +60,8 @@ pub struct Imap {
     /// Taken out while it idles.
     session: Option<Session<Link>>,
     capabilities: Capabilities,
-    server: String,
-    within: Duration,
+    pub(crate) server: String,
+    pub(crate) within: Duration,
 }
 
 impl std::fmt::Debug for Imap {
@@ -114,7 +114,7 @@ impl Imap {
         let mut folders: Vec<Folder> = names.iter().map(of_name).collect();
         for n in 0..folders.len() {
             if folders[n].special_use.is_none() {
-                let guessed = guess(&folders[n].name, folders[n].delimiter.as_deref());
+                let guessed = guess(&folders[n].title(), folders[n].delimiter.as_deref());
                 let told = guessed.is_some() && folders.iter().any(|f| f.special_use == guessed);
                 folders[n].special_use = guessed.filter(|_| !told);
             }
@@ -159,7 +159,7 @@ impl Imap {
         let from = match query {
             Query::From(uid) => *uid,
             Query::Header { from, .. } => *from,
-            Query::Since(..) => 0,
+            Query::Since(..) | Query::HeaderSince { .. } | Query::Gmail { .. } => 0,
         };
         let mut uids: Vec<u32> = found.into_iter().filter(|uid| *uid >= from).collect();
         uids.sort_unstable();
@@ -295,7 +295,7 @@ impl Imap {
         }
     }
 
-    fn session(&mut self, allowance: u64) -> Result<&mut Session<Link>> {
+    pub(crate) fn session(&mut self, allowance: u64) -> Result<&mut Session<Link>> {
         let lost = self.gone();
         let session = self.session.as_mut().ok_or(lost)?;
         session.get_mut().allow(allowance);
@@ -361,7 +361,7 @@ async fn login(client: Client<Link>, access: &Access, server: &str) -> Result<Se
 
 /// Runs a command with an end. The library's parser panics on some answers that no honest server gives (a response
 /// code followed by an octet outside ASCII); that is the server's fault and ends this connection, not the caller.
-async fn bounded<T>(
+pub(crate) async fn bounded<T>(
     server: &str,
     doing: &str,
     within: Duration,

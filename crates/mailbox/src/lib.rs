@@ -19,6 +19,9 @@ mod link;
 mod pop3;
 mod position;
 mod query;
+mod received;
+mod seek;
+mod utf7;
 
 pub use access::{Access, Login, Timeouts};
 pub use error::{Error, Result};
@@ -27,6 +30,8 @@ pub use imap::{Imap, Opening, Selected, Woken};
 pub use pop3::Pop3;
 pub use position::Position;
 pub use query::Query;
+pub use received::{Received, field, received};
+pub use seek::Head;
 
 /// A message as it was fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -18,22 +18,45 @@ pub enum Query {
         /// The first UID.
         from: u32,
     },
+    /// With this text in this header field, that came on this day or later.
+    HeaderSince {
+        /// The field's name.
+        name: String,
+        /// The text; look again at what is found.
+        text: String,
+        /// Day, month (1 to 12), year.
+        since: (u8, u8, i16),
+    },
+    /// One message, if Gmail's own search finds it too (X-GM-EXT-1): `category:promotions`.
+    Gmail {
+        /// In Gmail's words.
+        raw: String,
+        /// The message.
+        uid: u32,
+    },
 }
 
 /// The criteria of UID SEARCH.
 pub(crate) fn words(query: &Query) -> String {
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     match query {
         Query::From(uid) => format!("UID {uid}:*"),
-        Query::Since(day, month, year) => {
-            let month = MONTHS.get(usize::from(*month).wrapping_sub(1)).unwrap_or(&"Jan");
-            format!("SINCE {day}-{month}-{year:04}")
+        Query::Since(day, month, year) => since(*day, *month, *year),
+        Query::HeaderSince { name, text, since: (day, month, year) } => {
+            let since = since(*day, *month, *year);
+            format!("{since} HEADER {} {}", quoted(name), quoted(text))
         }
+        Query::Gmail { raw, uid } => format!("UID {uid} X-GM-RAW {}", quoted(raw)),
         Query::Header { name, text, from } => {
             format!("UID {from}:* HEADER {} {}", quoted(name), quoted(text))
         }
     }
+}
+
+fn since(day: u8, month: u8, year: i16) -> String {
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let month = MONTHS.get(usize::from(month).wrapping_sub(1)).unwrap_or(&"Jan");
+    format!("SINCE {day}-{month}-{year:04}")
 }
 
 /// A quoted string (RFC 3501 section 9): what cannot stand in one is left out.
@@ -59,6 +82,11 @@ mod tests {
         check(Query::From(7), "UID 7:*");
         check(Query::Since(1, 2, 2026), "SINCE 1-Feb-2026");
         check(Query::Since(1, 0, 2026), "SINCE 1-Jan-2026");
+        let (name, text) = ("X-Ref".to_owned(), "abc".to_owned());
+        let query = Query::HeaderSince { name, text, since: (1, 2, 2026) };
+        check(query, r#"SINCE 1-Feb-2026 HEADER "X-Ref" "abc""#);
+        let query = Query::Gmail { raw: "category:promotions".into(), uid: 7 };
+        check(query, r#"UID 7 X-GM-RAW "category:promotions""#);
         let header =
             |text: &str| Query::Header { name: "X-Ref".into(), text: text.into(), from: 1 };
         check(header("a\"b\\c\r\nA1 DELETE"), r#"UID 1:* HEADER "X-Ref" "a\"b\\cA1 DELETE""#);

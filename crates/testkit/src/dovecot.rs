@@ -184,6 +184,19 @@ impl Dovecot {
     }
 }
 
+impl Dovecot {
+    /// How many messages of a folder nobody has read: without the flag `S`.
+    #[must_use]
+    pub fn unseen(&self, domain: &str, folder: &str) -> usize {
+        let maildir = self.folder.path().join("mail").join(domain);
+        let maildir = if folder.is_empty() { maildir } else { maildir.join(format!(".{folder}")) };
+        let names = ["new", "cur"].into_iter().filter_map(|n| fs::read_dir(maildir.join(n)).ok());
+        let names = names.flatten().flatten().map(|f| f.file_name().to_string_lossy().into_owned());
+        let read = |name: &str| name.rsplit_once(":2,").is_some_and(|(_, f)| f.contains('S'));
+        names.filter(|name| !read(name)).count()
+    }
+}
+
 fn is_known(program: &Path) -> bool {
     let output = Command::new(program).arg("--version").output();
     output.is_ok_and(|o| o.stdout.starts_with(b"2.3."))

@@ -2,7 +2,8 @@
 
 use crate::world::{access, password};
 use postroad_mailbox::{
-    Error, Extent, Imap, Opening, Position, Query, Selectable, SpecialUse, Woken, folder_for,
+    Error, Extent, Imap, Opening, Position, Query, Selectable, SpecialUse, Woken, field,
+    folder_for, received,
 };
 use postroad_model::relay::TlsMode;
 use postroad_testkit::dovecot;
@@ -48,6 +49,30 @@ async fn messages_are_handed_over_byte_by_byte_and_stay_unread() {
     let mut imap = Imap::open(&access(&dovecot, dovecot.imap(), TlsMode::None)).await.unwrap();
     imap.select("INBOX", Opening::ReadOnly).await.unwrap();
     assert_eq!(dovecot.count("b.test", ""), 2);
+}
+
+#[tokio::test]
+async fn a_copy_is_found_by_its_header_alone_and_stays_unread() {
+    let Some(dovecot) = dovecot::spawn() else { return };
+    dovecot.deliver("x@b.test", MAIL);
+    dovecot.deliver("x@b.test", "Subject: second\n\nlonger\n");
+    let mut imap = Imap::open(&access(&dovecot, dovecot.imap(), TlsMode::None)).await.unwrap();
+    imap.select("INBOX", Opening::ReadOnly).await.unwrap();
+    let query =
+        |since| Query::HeaderSince { name: "X-Postroad-Ref".into(), text: "abc".into(), since };
+    assert_eq!(imap.search(&query((1, 1, 2020))).await.unwrap(), [1]);
+    assert_eq!(imap.search(&query((1, 1, 2099))).await.unwrap(), [0_u32; 0]);
+    let head = imap.head(1).await.unwrap().unwrap();
+    assert_eq!(field(&head.bytes, "x-postroad-ref").as_deref(), Some("abc"));
+    let told = received(&head.bytes);
+    let arrived = told.arrived_at.unwrap();
+    assert!(arrived.since_ms(head.internal_date.unwrap()).abs() < 60_000, "{told:?} {head:?}");
+    assert_eq!(imap.head(77).await.unwrap(), None);
+    let found = imap.fields(&[1, 2, 77], "X-Postroad-Ref").await.unwrap();
+    assert_eq!(found, [(1, "abc".to_owned())]);
+    assert!(imap.fields(&[], "X-Postroad-Ref").await.unwrap().is_empty());
+    imap.close().await;
+    assert_eq!(dovecot.unseen("b.test", ""), 2);
 }
 
 #[tokio::test]
