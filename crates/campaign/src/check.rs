@@ -6,9 +6,11 @@
 use crate::audience::{AudienceStream, Decision, Member};
 use crate::finding::{Finding, Severity};
 use crate::identity::{Envelope, Signing, signing};
-use crate::planning::{Counted, plan_input};
+use crate::planning::{Counted, plan_input, planned};
+use crate::seeding;
 use crate::{Composer, Error, Recipient, Result, Setup};
 use postroad_model::campaign::{Campaign, CampaignKind, CampaignSettings, CampaignState};
+use postroad_model::delivery::Role;
 use postroad_model::plan::{Forecast, Outlook};
 use postroad_model::rank::rank;
 use postroad_model::when::Zone;
@@ -136,6 +138,7 @@ pub async fn check(
             format!("the filter reads the attribute {name:?}, which nobody in the audience has; is it spelt right?"),
         )
     }));
+    findings.extend(seeding::findings(setup, settings, &counted.providers()));
     findings.extend(sizes(setup, settings, &total)?);
     findings.extend(outcome(&counted, &total));
     let forecast = capacity(store, setup, settings, &counted, start, now, &mut findings).await?;
@@ -197,6 +200,7 @@ fn compose_members(
         let to = Recipient {
             delivery: DeliveryId { bucket: 0, id: member.id.0 },
             contact: Some(member.id),
+            role: Role::Audience,
             address: &member.address,
             fields: &member.fields,
             rank: rank(0, member.address_hash),
@@ -358,8 +362,9 @@ async fn capacity(
     if counted.people() == 0 || setup.pool_relays(&settings.pool)?.is_empty() {
         return Ok(None);
     }
-    let input = plan_input(store, setup, settings, counted.cohorts(), start, now).await?;
-    match postroad_planner::plan(&input) {
+    let cohorts = counted.with_seeds(setup, settings);
+    let input = plan_input(store, setup, settings, cohorts, start, now).await?;
+    match planned(&input, counted.people()) {
         Ok(plan) => {
             findings.extend(in_time(&plan.forecast));
             Ok(Some(plan.forecast))

@@ -8,7 +8,7 @@ use crate::identity::{IdentityError, SendAs, identity_for};
 use crate::{Error, Result, Setup};
 use postroad_model::address::Mailbox;
 use postroad_model::campaign::{Campaign, CampaignKind};
-use postroad_model::delivery::{ContactFields, Leased};
+use postroad_model::delivery::{ContactFields, Leased, Role};
 use postroad_model::message::RenderedMessage;
 use postroad_model::rank::row_seed;
 use postroad_model::relay::Relay;
@@ -42,6 +42,8 @@ pub struct Recipient<'a> {
     pub delivery: DeliveryId,
     /// The contact, if the address is one.
     pub contact: Option<ContactId>,
+    /// What the row is for: links of seeds and tests change nothing.
+    pub role: Role,
     /// The address.
     pub address: &'a EmailAddress,
     /// Name and attributes.
@@ -59,6 +61,7 @@ impl<'a> Recipient<'a> {
         Self {
             delivery: row.id,
             contact: row.contact,
+            role: row.role,
             address: &row.address,
             fields: &row.fields,
             rank: row.rank,
@@ -195,10 +198,14 @@ impl Composer {
     }
 
     fn tokens(&self, to: &Recipient<'_>) -> Tokens {
+        let effect = match to.role {
+            Role::Audience => self.effect,
+            Role::Seed | Role::Test => LinkEffect::Test,
+        };
         let link = |kind| {
             self.keys.link(&LinkToken {
                 kind,
-                effect: self.effect,
+                effect,
                 campaign: self.campaign,
                 contact: to.contact.unwrap_or(ContactId(0)),
                 delivery: to.delivery,

@@ -181,6 +181,7 @@ mod tests {
             relays: Vec::new(),
             pools: Vec::new(),
             domains: vec![builders::sending_domain()],
+            seeds: Vec::new(),
             public_url: None,
             expire_after: Duration::from_secs(3600),
             unknown_wait: Duration::from_secs(1800),

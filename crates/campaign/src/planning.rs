@@ -4,15 +4,16 @@
 //! It looks up everything that a plan depends on and gives it to the pure planner.
 
 use crate::audience::{AudienceStream, Decision};
-use crate::{Result, Setup};
+use crate::{Result, Setup, seeding};
 use postroad_model::campaign::CampaignSettings;
+use postroad_model::delivery::DeliveryState;
 use postroad_model::ledger::Book;
 use postroad_model::plan::{Cohort, Plan};
 use postroad_model::relay::Relay;
 use postroad_model::when::Zone;
-use postroad_model::{MailboxProvider, Timestamp};
+use postroad_model::{CampaignId, MailboxProvider, Timestamp};
 use postroad_planner::{Account, Brake, BrakeForce, PlanInput, PlanRelay};
-use postroad_store::{Store, StoredCampaign};
+use postroad_store::{SeedCopy, Store, StoredCampaign};
 use std::collections::BTreeMap;
 
 /// A plan with what it was made for.
@@ -50,6 +51,16 @@ impl Counted {
             .iter()
             .map(|(provider, count)| Cohort { provider: *provider, count: *count })
             .collect()
+    }
+
+    /// The mailbox providers of the audience.
+    pub(crate) fn providers(&self) -> Vec<MailboxProvider> {
+        self.cohorts.keys().copied().collect()
+    }
+
+    /// The audience and the seeds that would go with it.
+    pub(crate) fn with_seeds(&self, setup: &Setup, settings: &CampaignSettings) -> Vec<Cohort> {
+        together(self.cohorts(), &seeding::cohorts(setup, settings))
     }
 
     /// `120 unsubscribed, 3 suppressed`.
@@ -164,8 +175,10 @@ pub async fn plan(
     now: Timestamp,
 ) -> Result<Planned> {
     let counted = count(store, settings).await?;
-    let input = plan_input(store, setup, settings, counted.cohorts(), start, now).await?;
-    Ok(Planned { plan: postroad_planner::plan(&input)?, left_out: counted.left_out })
+    let cohorts = counted.with_seeds(setup, settings);
+    let input = plan_input(store, setup, settings, cohorts, start, now).await?;
+    let plan = planned(&input, counted.people())?;
+    Ok(Planned { plan, left_out: counted.left_out })
 }
 
 /// The plan for what is left of a campaign that has started.
@@ -178,11 +191,39 @@ pub async fn forecast_now(
     stored: &StoredCampaign,
     now: Timestamp,
 ) -> Result<Plan> {
-    let cohorts = store.waiting_cohorts(stored.campaign.id).await?;
+    let people = store.waiting_cohorts(stored.campaign.id).await?;
+    let seeds = waiting_seeds(store, stored.campaign.id).await?;
+    let count = people.iter().map(|c| c.count).sum();
+    let cohorts = together(people, &seeds);
     let start = stored.start_at.unwrap_or(now).max(now);
     let mut input =
         plan_input(store, setup, &stored.campaign.settings, cohorts, start, now).await?;
     input.latest_start = None;
     input.expires_at = stored.expires_at.filter(|t| *t > now);
-    Ok(postroad_planner::plan(&input)?)
+    planned(&input, count)
+}
+
+/// A plan that says of how many people it is: seeds are sent too, and are no people.
+pub(crate) fn planned(input: &PlanInput, people: i64) -> Result<Plan> {
+    let mut plan = postroad_planner::plan(input)?;
+    plan.forecast.people = people;
+    Ok(plan)
+}
+
+/// Seed copies that were not sent yet, by mailbox provider.
+async fn waiting_seeds(store: &Store, id: CampaignId) -> Result<Vec<Cohort>> {
+    let waits = |c: &SeedCopy| c.state == DeliveryState::Scheduled;
+    let copies = store.seed_copies(id).await?.into_iter().filter(waits);
+    let one = |c: SeedCopy| Cohort { provider: c.provider, count: 1 };
+    Ok(together(Vec::new(), &copies.map(one).collect::<Vec<_>>()))
+}
+
+fn together(mut cohorts: Vec<Cohort>, more: &[Cohort]) -> Vec<Cohort> {
+    for cohort in more {
+        match cohorts.iter_mut().find(|c| c.provider == cohort.provider) {
+            Some(same) => same.count += cohort.count,
+            None => cohorts.push(*cohort),
+        }
+    }
+    cohorts
 }

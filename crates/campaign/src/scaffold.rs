@@ -102,6 +102,7 @@ fn campaign_toml(what: &Scaffold<'_>, settings: &TemplateSettings, body: &str) -
     line("#window = \"mon-fri 09:00-17:30\"       # absent: at any time".into());
     line("#latest_start = \"2027-01-31 12:00\"    # not started at all after this".into());
     line("#expires = \"2027-02-01 12:00\"         # nothing is sent after this".into());
+    line("#seeds = \"all\"                        # or \"none\", or names of [[seed]]: [\"gmail-1\"]".into());
     line("#on_unknown = \"hold\"                  # or { resend = 2 }: at most two copies".into());
     // Seeds and a share of the audience go first; the rest follows when enough copies reached inboxes.
     line(

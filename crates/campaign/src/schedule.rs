@@ -5,7 +5,8 @@
 
 use crate::check::{identities, in_time, unsubscribing};
 use crate::finding::{Finding, Severity};
-use crate::planning::{count, plan_input};
+use crate::planning::{count, plan_input, planned};
+use crate::seeding;
 use crate::{Composer, Error, Result, Setup};
 use postroad_model::Timestamp;
 use postroad_model::campaign::{CampaignAct, CampaignSettings};
@@ -56,11 +57,13 @@ pub async fn preview(
         findings.push(Finding::error("empty_audience", message));
         return Ok((None, left_out, findings));
     }
+    findings.extend(seeding::findings(setup, settings, &counted.providers()));
     if findings.iter().any(|f| f.severity == Severity::Error) {
         return Ok((None, left_out, findings));
     }
-    let input = plan_input(store, setup, settings, counted.cohorts(), at, now).await?;
-    let plan = postroad_planner::plan(&input)?;
+    let cohorts = counted.with_seeds(setup, settings);
+    let input = plan_input(store, setup, settings, cohorts, at, now).await?;
+    let plan = planned(&input, counted.people())?;
     findings.extend(in_time(&plan.forecast));
     Ok((Some(plan), left_out, findings))
 }

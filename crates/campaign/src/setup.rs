@@ -3,6 +3,7 @@
 use crate::{Error, Result};
 use postroad_model::Domain;
 use postroad_model::relay::{Pool, Relay, SendingDomain};
+use postroad_model::seed::Seed;
 use std::time::Duration;
 
 /// Relays, pools, domains and the engine's habits that concern campaigns.
@@ -14,6 +15,8 @@ pub struct Setup {
     pub pools: Vec<Pool>,
     /// All sending domains.
     pub domains: Vec<SendingDomain>,
+    /// All seeds.
+    pub seeds: Vec<Seed>,
     /// Where recipients reach the public pages, without a slash at its end.
     pub public_url: Option<String>,
     /// How long a campaign's rows are tried after its start, unless it says.

@@ -9,6 +9,7 @@ use crate::filter;
 use postroad_model::address::Mailbox;
 use postroad_model::campaign::{Attachment, BodyFormat, CampaignSettings, Content, OnUnknown};
 use postroad_model::canary::Canary;
+use postroad_model::seed::SeedChoice;
 use postroad_model::send_window::SendWindow;
 use postroad_model::when::{Zone, parse_when};
 use postroad_model::{Timestamp, address};
@@ -72,6 +73,8 @@ pub struct RawSpec {
     pub latest_start: Option<String>,
     /// Nothing is sent after this.
     pub expires: Option<String>,
+    /// `all`, `none`, or the names of the seeds that it goes to.
+    pub seeds: Option<RawSeeds>,
     /// `hold`, or `resend` with the copies in all.
     pub on_unknown: Option<RawOnUnknown>,
     /// Seeds and a share of the audience go first, and decide.
@@ -91,6 +94,16 @@ pub struct RawAttachment {
     pub media_type: Option<String>,
     /// Content id for `cid:` in the body.
     pub cid: Option<String>,
+}
+
+/// `"all"`, `"none"` or `["gmail-1", "yahoo-1"]`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum RawSeeds {
+    /// A word.
+    Word(String),
+    /// Names.
+    Names(Vec<String>),
 }
 
 /// `"hold"` or `{ resend = 2 }`.
@@ -116,7 +129,7 @@ pub struct Defaults {
 }
 
 /// Keys of the file, for hints.
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 19] = [
     "lists",
     "exclude",
     "filter",
@@ -133,6 +146,7 @@ const KEYS: [&str; 18] = [
     "locale",
     "latest_start",
     "expires",
+    "seeds",
     "on_unknown",
     "canary",
 ];
@@ -218,6 +232,7 @@ impl RawSpec {
             locale: over.locale.or(self.locale),
             latest_start: over.latest_start.or(self.latest_start),
             expires: over.expires.or(self.expires),
+            seeds: over.seeds.or(self.seeds),
             on_unknown: over.on_unknown.or(self.on_unknown),
             canary: match (self.canary, over.canary) {
                 (Some(file), Some(flags)) => Some(file.overridden_by(flags)),
@@ -280,6 +295,7 @@ impl RawSpec {
             window,
             latest_start: r.time("latest_start", self.latest_start.as_deref(), &zone),
             expires_at: r.time("expires", self.expires.as_deref(), &zone),
+            seeds: r.seeds(self.seeds.as_ref()),
             on_unknown: r.on_unknown(self.on_unknown.as_ref(), defaults.on_unknown),
             canary: self.canary.as_ref().and_then(|raw| r.canary(raw)),
             content: r.content(self),
@@ -318,6 +334,19 @@ impl Reading<'_> {
             .map(|w| w.at)
             .map_err(|e| self.problem(key, e.to_string()))
             .ok()
+    }
+
+    fn seeds(&mut self, raw: Option<&RawSeeds>) -> SeedChoice {
+        match raw {
+            None => SeedChoice::All,
+            Some(RawSeeds::Word(w)) if w == "all" => SeedChoice::All,
+            Some(RawSeeds::Word(w)) if w == "none" => SeedChoice::None,
+            Some(RawSeeds::Names(names)) if !names.is_empty() => SeedChoice::Named(names.clone()),
+            Some(RawSeeds::Word(_) | RawSeeds::Names(_)) => {
+                self.problem("seeds", "write \"all\", \"none\", or names like [\"gmail-1\"]");
+                SeedChoice::All
+            }
+        }
     }
 
     fn on_unknown(&mut self, raw: Option<&RawOnUnknown>, default: OnUnknown) -> OnUnknown {

@@ -5,11 +5,11 @@
 //! several nodes may do it at once and a killed one loses nothing. It leases no row and sends nothing.
 
 use crate::audience::{Freeze, freeze};
-use crate::{Result, Setup, canary, spam_brake};
+use crate::{Result, Setup, canary, seeding, spam_brake};
 use postroad_model::campaign::{CampaignAct, CampaignState, OnUnknown};
 use postroad_model::delivery::{DeliveryState, Role};
 use postroad_model::{CampaignId, MailboxProvider, NodeId, Timestamp};
-use postroad_store::{Ending, Reopening, Store, StoredCampaign};
+use postroad_store::{Count, Ending, Reopening, Store, StoredCampaign};
 
 /// Without anything due, a step is wanted again after this.
 const IDLE_MS: i64 = 5_000;
@@ -141,7 +141,7 @@ impl Supervisor {
         let id = stored.campaign.id;
         match &stored.campaign.state {
             CampaignState::Scheduled { at } if *at <= now() => {
-                self.start(store, stored, now, happened).await
+                self.start(store, setup, stored, now, happened).await
             }
             CampaignState::Cancelled { .. } => {
                 if stored.campaign.audience.is_none() {
@@ -164,6 +164,7 @@ impl Supervisor {
     async fn start(
         &self,
         store: &Store,
+        setup: &Setup,
         stored: &StoredCampaign,
         now: &(dyn Fn() -> Timestamp + Send + Sync),
         happened: &mut Vec<Happened>,
@@ -184,6 +185,7 @@ impl Supervisor {
                 Freeze::Elsewhere | Freeze::GivenUp => return Ok(()),
             },
         };
+        seeding::plan_seeds(store, setup, campaign, now()).await?;
         canary::begin(store, stored, now()).await?;
         match store.apply_campaign_act(campaign.id, &CampaignAct::Start, now()).await {
             Ok(_) => happened.push(Happened::Started { campaign: name, audience }),
@@ -218,11 +220,13 @@ async fn under_way(
         }
     }
     let running = stored.campaign.state.runs();
+    let counts = store.counters(id).await?;
     if running && !expired {
+        seeding::release(store, id, &counts, now).await?;
         spam_brake::step(store, setup, stored, now, happened).await?;
         canary::step(store, stored, now, happened).await?;
     }
-    let counted = sums(store, id).await?;
+    let counted = sums(&counts);
     let of = |wanted: &dyn Fn(DeliveryState) -> bool| -> i64 {
         counted.iter().filter(|(s, _)| wanted(*s)).map(|(_, n)| n).sum()
     };
@@ -240,12 +244,11 @@ async fn under_way(
 }
 
 /// Rows of any role by state, from the counters.
-async fn sums(store: &Store, id: CampaignId) -> Result<Vec<(DeliveryState, i64)>> {
-    let counts = store.counters(id).await?;
+fn sums(counts: &[Count]) -> Vec<(DeliveryState, i64)> {
     let sum = |state: DeliveryState| {
         counts.iter().filter(|c| c.code == state.code()).map(|c| c.n).sum::<i64>()
     };
-    Ok(DeliveryState::ALL.into_iter().map(|s| (s, sum(s))).collect())
+    DeliveryState::ALL.into_iter().map(|s| (s, sum(s))).collect()
 }
 
 /// What is to come of a campaign's unknown rows.

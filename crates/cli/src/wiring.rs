@@ -41,6 +41,7 @@ pub fn setup(config: &Config) -> Setup {
         relays: config.relays.clone(),
         pools: config.pools.clone(),
         domains: config.domains.clone(),
+        seeds: config.seeds.iter().map(|s| s.planned.clone()).collect(),
         public_url: config.web.public_url.clone(),
         expire_after: config.engine.expire_after,
         unknown_wait: config.engine.unknown_wait,

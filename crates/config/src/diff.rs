@@ -121,6 +121,8 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("dns", old.dns != new.dns),
         ("bounces", old.bounces != new.bounces),
         ("mailbox", old.mailboxes != new.mailboxes),
+        ("seed", old.seeds != new.seeds),
+        ("placement", old.placement != new.placement),
         ("bounce_listener", old.bounce_listener != new.bounce_listener),
         ("hook", old.hooks != new.hooks),
     ]

@@ -20,6 +20,7 @@ mod profile;
 mod relay;
 mod secret;
 mod section;
+mod seed;
 mod settings;
 mod show;
 mod show_ways;
@@ -33,6 +34,7 @@ pub use limits::LimitSource;
 pub use mailbox::{AfterReading, Mailbox, MailboxProtocol};
 pub use problem::{Problem, Severity};
 pub use profile::{AuthKind, Need, Profile, Profiles, QuotaScope, SendsAs};
+pub use seed::{PlacementSettings, Seed};
 pub use settings::{DatabaseUrl, Engine, Log, LogFormat, LogLevel, Retry, Web};
 pub use show::Shown;
 
@@ -95,6 +97,10 @@ pub struct Config {
     pub bounces: BouncePolicy,
     /// `[[mailbox]]`, in file order.
     pub mailboxes: Vec<Mailbox>,
+    /// `[[seed]]`, in file order.
+    pub seeds: Vec<Seed>,
+    /// `[placement]`.
+    pub placement: PlacementSettings,
     /// `[bounce_listener]`.
     pub bounce_listener: Option<BounceListener>,
     /// `[[hook]]`, in file order.
@@ -171,6 +177,8 @@ fn read(source: &Source, problems: &Problems, env: EnvLookup<'_>) -> Option<Conf
     let domains = domain::domains(&root);
     let config = Config {
         mailboxes: mailbox::mailboxes(&root),
+        seeds: seed::seeds(&root, &relays),
+        placement: seed::placement(&root),
         bounce_listener: hook::bounce_listener(&root, &domains),
         hooks: hook::hooks(&root),
         path: source.path.clone(),

@@ -1,7 +1,9 @@
 //! What is known of mailbox operators: hosts, ports, and what to do when a login is refused.
 //!
-//! Read by `mailbox`; the host and port that are given win. Data, no code. TLS is from the first byte everywhere
+//! Read by `mailbox` and `seed`; the host and port that are given win. Data, no code. TLS is from the first byte everywhere
 //! (RFC 8314): ports 993 and 995.
+
+use postroad_model::MailboxProvider;
 
 /// One service of an operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +118,37 @@ pub(crate) const MAIL_PROFILES: &[MailProfile] = &[
     },
 ];
 
+/// The profile of a mailbox of a provider, where there is one.
+pub(crate) fn of_provider(provider: MailboxProvider) -> &'static str {
+    use MailboxProvider as P;
+    match provider {
+        P::Google => "gmail",
+        P::Microsoft => "outlook",
+        P::Yahoo => "yahoo",
+        P::Apple => "icloud",
+        P::Gmx => "gmx",
+        P::Yandex => "yandex",
+        P::Zoho => "zoho",
+        P::Other
+        | P::YahooJapan
+        | P::Comcast
+        | P::Telekom
+        | P::Orange
+        | P::LaPoste
+        | P::Tencent
+        | P::NetEase
+        | P::Naver
+        | P::MailRu
+        | P::Proton
+        | P::Fastmail
+        | P::Mimecast
+        | P::Proofpoint
+        | P::Barracuda
+        | P::GoDaddy
+        | P::Kpn => "generic",
+    }
+}
+
 /// A profile by its id.
 pub(crate) fn mail_profile(id: &str) -> Option<&'static MailProfile> {
     MAIL_PROFILES.iter().find(|p| p.id == id)
@@ -129,6 +162,9 @@ mod tests {
     fn each_profile_is_found_by_an_id_of_its_own() {
         for known in MAIL_PROFILES {
             assert_eq!(mail_profile(known.id), Some(known));
+        }
+        for provider in MailboxProvider::ALL {
+            assert!(mail_profile(of_provider(*provider)).is_some(), "{provider}");
         }
         assert_eq!(mail_profile("gmial"), None);
         assert_eq!(mail_profile("gmail").unwrap().pop3, at("pop.gmail.com", 995));

@@ -83,12 +83,12 @@ pub(crate) fn mailboxes(root: &Section<'_>) -> Vec<Mailbox> {
 }
 
 fn read_one(section: &Section<'_>, name: String) -> Option<Mailbox> {
-    let known = find_profile(section);
+    let known = find_profile(section, "generic");
     let profile = known.or_else(|| mail_profile("generic"))?;
     let words = [("imap", MailboxProtocol::Imap), ("pop3", MailboxProtocol::Pop3)];
     let protocol = section.choice("protocol", &words).unwrap_or(MailboxProtocol::Imap);
     let endpoint = read_endpoint(section, profile, protocol);
-    let auth = read_auth(section, profile, &endpoint);
+    let auth = read_auth(section, profile, &endpoint, None);
     let poll = section.duration("poll", Duration::from_secs(1)..=Duration::from_secs(86_400));
     let usual = match protocol {
         MailboxProtocol::Imap => Duration::from_secs(60),
@@ -123,9 +123,12 @@ fn read_one(section: &Section<'_>, name: String) -> Option<Mailbox> {
     Some(mailbox).filter(|m| known.is_some() && !m.name.is_empty() && m.auth != Auth::None)
 }
 
-fn find_profile(section: &Section<'_>) -> Option<&'static MailProfile> {
+pub(crate) fn find_profile(
+    section: &Section<'_>,
+    usual: &'static str,
+) -> Option<&'static MailProfile> {
     let Some(id) = section.word("profile") else {
-        return if section.has("profile") { None } else { mail_profile("generic") };
+        return if section.has("profile") { None } else { mail_profile(usual) };
     };
     let found = mail_profile(&id.value);
     if found.is_none() {
@@ -135,7 +138,7 @@ fn find_profile(section: &Section<'_>) -> Option<&'static MailProfile> {
     found
 }
 
-fn read_endpoint(
+pub(crate) fn read_endpoint(
     section: &Section<'_>,
     profile: &MailProfile,
     protocol: MailboxProtocol,
@@ -179,8 +182,14 @@ fn read_endpoint(
     Endpoint { host, port, tls }
 }
 
-fn read_auth(section: &Section<'_>, profile: &MailProfile, endpoint: &Endpoint) -> Auth {
-    let username = section.word("username").map(|u| u.value);
+/// `usual` stands in for an absent user name, where one can be told.
+pub(crate) fn read_auth(
+    section: &Section<'_>,
+    profile: &MailProfile,
+    endpoint: &Endpoint,
+    usual: Option<String>,
+) -> Auth {
+    let username = section.word("username").map(|u| u.value).or(usual);
     let password = secret::read(section, "password");
     let oauth = section.table("oauth", "mailbox.oauth").and_then(|table| read_oauth(&table));
     let command = section.strings("token_command");

@@ -3,7 +3,9 @@
 //! `Shown` is built from the checked values and has no field that could hold a secret's text.
 
 use crate::settings::{DatabaseUrl, Log};
-use crate::show_ways::{ShownDns, ShownHook, ShownListener, ShownMailbox};
+use crate::show_ways::{
+    ShownDns, ShownHook, ShownListener, ShownMailbox, ShownPlacement, ShownSeed,
+};
 use crate::{Config, LimitSource};
 use postroad_model::campaign::OnUnknown;
 use postroad_model::feedback::BouncePolicy;
@@ -35,6 +37,9 @@ pub struct Shown {
     pools: Vec<ShownPool>,
     #[serde(rename = "mailbox", skip_serializing_if = "Vec::is_empty")]
     mailboxes: Vec<ShownMailbox>,
+    #[serde(rename = "seed", skip_serializing_if = "Vec::is_empty")]
+    seeds: Vec<ShownSeed>,
+    placement: ShownPlacement,
     #[serde(skip_serializing_if = "Option::is_none")]
     bounce_listener: Option<ShownListener>,
     #[serde(rename = "hook", skip_serializing_if = "Vec::is_empty")]
@@ -186,6 +191,8 @@ impl Config {
                 .map(|p| ShownPool { name: p.name.clone(), relays: p.relays.clone() })
                 .collect(),
             mailboxes: self.mailboxes.iter().map(ShownMailbox::from).collect(),
+            seeds: self.seeds.iter().map(ShownSeed::from).collect(),
+            placement: ShownPlacement::from(&self.placement),
             bounce_listener: self.bounce_listener.as_ref().map(ShownListener::from),
             hooks: self.hooks.iter().map(ShownHook::from).collect(),
             limits: self.limits.iter().map(limit).collect(),

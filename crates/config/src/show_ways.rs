@@ -3,7 +3,10 @@
 use crate::dns::DnsServers;
 use crate::hook::{BounceListener, Hook, HookKind, ListenerProtocol};
 use crate::mailbox::{AfterReading, Mailbox, MailboxProtocol};
+use crate::seed::{PlacementSettings, Seed};
+use crate::show::duration;
 use postroad_model::relay::{Auth, TlsMode};
+use postroad_model::seed::MoreAddresses;
 use serde::Serialize;
 
 /// In the form that the file takes.
@@ -48,6 +51,76 @@ pub(crate) struct ShownMailbox {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct ShownSeed {
+    name: String,
+    address: String,
+    provider: &'static str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    plus: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    aliases: Vec<String>,
+    host: String,
+    port: u16,
+    tls: TlsMode,
+    username: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    person: Option<String>,
+    #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
+    attributes: serde_json::Map<String, serde_json::Value>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct ShownPlacement {
+    missing_after: String,
+    revise_until: String,
+    min_inbox: f64,
+    mailboxes_at_once: u32,
+}
+
+fn username(auth: &Auth) -> String {
+    match auth {
+        Auth::None => String::new(),
+        Auth::Password { username, .. }
+        | Auth::OAuth { username, .. }
+        | Auth::TokenCommand { username, .. } => username.clone(),
+    }
+}
+
+impl From<&Seed> for ShownSeed {
+    fn from(s: &Seed) -> Self {
+        let planned = &s.planned;
+        let aliases = match &planned.more {
+            MoreAddresses::None | MoreAddresses::Plus => Vec::new(),
+            MoreAddresses::Aliases(aliases) => aliases.iter().map(ToString::to_string).collect(),
+        };
+        Self {
+            name: planned.name.clone(),
+            address: planned.address.to_string(),
+            provider: planned.provider.as_str(),
+            plus: planned.more == MoreAddresses::Plus,
+            aliases,
+            host: s.mailbox.endpoint.host.clone(),
+            port: s.mailbox.endpoint.port,
+            tls: s.mailbox.endpoint.tls,
+            username: username(&s.mailbox.auth),
+            person: planned.person.clone(),
+            attributes: planned.attributes.clone(),
+        }
+    }
+}
+
+impl From<&PlacementSettings> for ShownPlacement {
+    fn from(p: &PlacementSettings) -> Self {
+        Self {
+            missing_after: duration(p.missing_after),
+            revise_until: duration(p.revise_until),
+            min_inbox: p.min_inbox,
+            mailboxes_at_once: p.mailboxes_at_once,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct ShownListener {
     listen: String,
     protocol: &'static str,
@@ -66,12 +139,6 @@ pub(crate) struct ShownHook {
 
 impl From<&Mailbox> for ShownMailbox {
     fn from(m: &Mailbox) -> Self {
-        let username = match &m.auth {
-            Auth::None => "",
-            Auth::Password { username, .. }
-            | Auth::OAuth { username, .. }
-            | Auth::TokenCommand { username, .. } => username,
-        };
         let after = |a: &AfterReading| match a {
             AfterReading::Leave => "leave".to_owned(),
             AfterReading::Delete => "delete".to_owned(),
@@ -86,7 +153,7 @@ impl From<&Mailbox> for ShownMailbox {
             host: m.endpoint.host.clone(),
             port: m.endpoint.port,
             tls: m.endpoint.tls,
-            username: username.to_owned(),
+            username: username(&m.auth),
             folder: m.folder.clone(),
             bounces: after(&m.bounces),
             others: after(&m.others),

@@ -5,6 +5,7 @@
 
 use crate::address::Mailbox;
 use crate::canary::Canary;
+use crate::seed::SeedChoice;
 use crate::send_window::SendWindow;
 use crate::{CampaignId, ListId, PoolId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -313,6 +314,9 @@ pub struct CampaignSettings {
     /// Seeds and a share of the audience go first, and decide whether the rest does.
     #[serde(default)]
     pub canary: Option<Canary>,
+    /// Which seeds it goes to as well.
+    #[serde(default)]
+    pub seeds: SeedChoice,
     /// `en` or `vi`: language of generated texts and the default of date and number helpers.
     pub locale: String,
     /// IANA zone of date helpers and the send window.

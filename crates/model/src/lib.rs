@@ -23,6 +23,7 @@ pub mod rank;
 pub mod relay;
 pub mod reply;
 pub mod secret;
+pub mod seed;
 pub mod send_window;
 pub mod suppression;
 pub mod time;

@@ -9,7 +9,6 @@
 use crate::backend::{Named, read, tx};
 use crate::campaigns::json;
 use crate::counters::{Delta, add_counters};
-use crate::jobs::{JobLease, hold_job};
 use crate::reports::state_of;
 use crate::sql::sql;
 use crate::{Error, Result, Store};
@@ -218,19 +217,17 @@ fn provider_of(code: i64) -> MailboxProvider {
 
 impl Store {
     /// Writes a campaign's seed copies, none of them released, and what they do not cover; gives how many. Nothing
-    /// happens when that was done before.
+    /// happens when that was done before: of two nodes at once the second finds every address taken.
     ///
     /// # Errors
-    /// `JobLost` when another node took the freeze.
+    /// The database's.
     pub async fn plan_seeds(
         &self,
-        job: &JobLease,
         id: CampaignId,
         (copies, gaps): (&[NewSeedCopy], &[(RelayId, MailboxProvider)]),
         now: Timestamp,
     ) -> Result<u64> {
         tx!(self, |c, e| {
-            hold_job!(c, e, job, None, now);
             let planned: i64 = sqlx::query_scalar(SEED_PLANNED.of(e))
                 .bind(id.0)
                 .fetch_one(&mut *c)

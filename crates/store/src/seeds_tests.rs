@@ -80,10 +80,9 @@ fn copy(address: &str, relay: i64, rank: i64) -> NewSeedCopy {
 }
 
 async fn plan(store: &Store) -> u64 {
-    let job = job(store, "freeze:1").await;
     let copies = [copy("s+a@gmail.com", 9, 5), copy("s+b@gmail.com", 10, LATE)];
     let gaps = [(RelayId(9), MailboxProvider::Yahoo)];
-    store.plan_seeds(&job, ONE, (&copies, &gaps), NOW).await.unwrap()
+    store.plan_seeds(ONE, (&copies, &gaps), NOW).await.unwrap()
 }
 
 /// What a relay's lane gets now.

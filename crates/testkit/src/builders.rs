@@ -155,6 +155,7 @@ pub fn campaign_settings() -> CampaignSettings {
         window: None,
         latest_start: None,
         expires_at: None,
+        seeds: postroad_model::seed::SeedChoice::default(),
         on_unknown: OnUnknown::Hold,
         canary: None,
         locale: "en".into(),

@@ -40,9 +40,7 @@ async fn started(world: &World, canary: Canary, seeds: [usize; 2]) {
         })
         .collect();
     world.store.ensure_partition(scheduled.stored.campaign.bucket).await.unwrap();
-    let job = world.store.take_job("seeds", world.node, now).await.unwrap().unwrap();
-    world.store.plan_seeds(&job, id, (&copies, &[]), now).await.unwrap();
-    world.store.release_job(&job, Some(""), now).await.unwrap();
+    world.store.plan_seeds(id, (&copies, &[]), now).await.unwrap();
     let happened = world.step().await;
     assert!(matches!(happened[..], [Happened::Started { .. }, ..]), "{happened:?}");
     // The next step finds it running, and lets its seeds go.

@@ -7,6 +7,7 @@ mod canaries;
 mod checks;
 mod freezes;
 mod providers;
+mod seeds;
 mod world;
 
 use postroad_testkit::on_both_engines;

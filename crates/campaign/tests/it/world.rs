@@ -75,6 +75,7 @@ impl World {
             relays: relays.to_vec(),
             pools: vec![builders::pool("newsletter", &["ses-1", "ses-2"])],
             domains: vec![builders::sending_domain()],
+            seeds: Vec::new(),
             public_url: Some("https://news.example.com".into()),
             expire_after: Duration::from_secs(72 * 3600),
             unknown_wait: Duration::from_secs(1800),

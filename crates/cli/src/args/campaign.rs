@@ -117,6 +117,9 @@ pub struct SpecArgs {
     /// Send nothing after this time.
     #[arg(long, value_name = "TIME")]
     pub expires: Option<String>,
+    /// Seed mailboxes that get it too: all, none, or a name; may be given more than once.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub seeds: Vec<String>,
     /// Messages whose answer was lost: hold (nobody gets it twice) or resend.
     #[arg(long, value_name = "POLICY")]
     pub on_unknown: Option<String>,

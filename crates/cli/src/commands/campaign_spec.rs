@@ -5,7 +5,7 @@ use crate::args::SpecArgs;
 use crate::environment;
 use crate::exit::Fault;
 use anyhow::Result;
-use postroad_campaign::spec::{self, Defaults, RawAttachment, RawOnUnknown, RawSpec};
+use postroad_campaign::spec::{self, Defaults, RawAttachment, RawOnUnknown, RawSeeds, RawSpec};
 use postroad_campaign::{RawCanary, RawShare};
 use postroad_model::campaign::{CampaignKind, CampaignSettings};
 use postroad_model::when::Zone;
@@ -93,6 +93,7 @@ fn raw(args: &SpecArgs) -> Result<RawSpec> {
         locale: args.locale.clone(),
         latest_start: args.latest_start.clone(),
         expires: args.expires.clone(),
+        seeds: seeds(&args.seeds),
         on_unknown: args.on_unknown.clone().map(RawOnUnknown::Word),
         canary: canary(args),
     })
@@ -105,6 +106,15 @@ fn canary(args: &SpecArgs) -> Option<RawCanary> {
         min_inbox: args.canary_min_inbox.clone().map(RawShare::Text),
     };
     (raw != RawCanary::default()).then_some(raw)
+}
+
+/// A single word may be `all` or `none`; anything else is names.
+fn seeds(given: &[String]) -> Option<RawSeeds> {
+    match given {
+        [] => None,
+        [word] if matches!(word.as_str(), "all" | "none") => Some(RawSeeds::Word(word.clone())),
+        names => Some(RawSeeds::Names(names.to_vec())),
+    }
 }
 
 #[cfg(test)]

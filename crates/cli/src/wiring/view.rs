@@ -34,6 +34,7 @@ async fn html(store: &Store, setup: &Setup, id: DeliveryId) -> anyhow::Result<Op
         let to = Recipient {
             delivery: id,
             contact: row.contact,
+            role: row.role,
             address: &row.address,
             fields: &row.fields,
             rank: row.rank,

@@ -4,6 +4,7 @@
 
 mod faults;
 mod limits;
+mod seeds;
 mod ways;
 
 use postroad_config::{Config, Error, Problem};
