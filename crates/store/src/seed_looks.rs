@@ -5,12 +5,15 @@
 //! caller decides, here nothing is judged); the row's state is not touched, evidence for it goes `feedback`'s way.
 
 use crate::backend::{Named, read, tx};
+use crate::campaigns::json;
 use crate::jobs::{JobLease, hold_job};
 use crate::seeds::{Authentication, CopyRow, SeedCopy};
 use crate::sql::sql;
 use crate::{Error, Result, Store};
 use postroad_model::placement::{AuthResult, Placement};
 use postroad_model::{DeliveryId, MailboxProvider, Timestamp};
+use std::collections::BTreeSet;
+use std::time::Duration;
 
 sql! {
     both SEED_COPIES_OPEN = "seed_copies_open";
@@ -18,6 +21,8 @@ sql! {
     both SEED_MAILBOX_KNOWN = "seed_mailbox_known";
     both SEED_MAILBOX_LOOKED = "seed_mailbox_looked";
     both SEED_MAILBOXES_ALL = "seed_mailboxes_all";
+    both SEED_MAILBOXES_DUE = "seed_mailboxes_due";
+    each SEED_MAILBOXES_KEEP = "seed_mailboxes_keep";
 }
 
 /// What a look found of one copy.
@@ -87,7 +92,71 @@ impl MailboxRow {
     }
 }
 
+/// Writes looks inside a `tx!` body.
+macro_rules! write_looks {
+    ($c:expr, $e:expr, $looks:expr, $now:expr) => {{
+        let name = |result: Option<AuthResult>| result.map(AuthResult::as_str);
+        for look in $looks {
+            sqlx::query(SEED_LOOK_WRITE.of($e))
+                .bind(look.delivery.id)
+                .bind(look.placement.as_str())
+                .bind(&look.folder)
+                .bind(&look.tab)
+                .bind(look.accepted_at.map(|t| t.0))
+                .bind(look.arrived_at.map(|t| t.0))
+                .bind(name(look.authentication.spf))
+                .bind(name(look.authentication.dkim))
+                .bind(name(look.authentication.dmarc))
+                .bind(look.next_look_at.map(|t| t.0))
+                .bind(&look.trouble)
+                .bind(look.next_look_at.is_none().then_some($now.0))
+                .execute(&mut *$c)
+                .await
+                .named(&SEED_LOOK_WRITE)?;
+        }
+    }};
+}
+
 impl Store {
+    /// Names of the mailboxes with copies that are to be looked for: `first` after their acceptance, then when the last
+    /// look said; or to be given up, because no relay took them and none will.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn due_seed_mailboxes(
+        &self,
+        first: Duration,
+        now: Timestamp,
+    ) -> Result<BTreeSet<String>> {
+        let first = i64::try_from(first.as_millis()).unwrap_or(i64::MAX);
+        let names: Vec<String> = read!(self, |c, e| {
+            sqlx::query_scalar(SEED_MAILBOXES_DUE.of(e))
+                .bind(now.0)
+                .bind(first)
+                .fetch_all(&mut *c)
+                .await
+                .named(&SEED_MAILBOXES_DUE)
+        })?;
+        Ok(names.into_iter().collect())
+    }
+
+    /// Closes copies that no relay took and none will, without a look.
+    ///
+    /// # Errors
+    /// `JobLost` when another node took the mailbox.
+    pub async fn close_seed_copies(
+        &self,
+        job: &JobLease,
+        copies: &[SeedLook],
+        now: Timestamp,
+    ) -> Result<()> {
+        tx!(self, |c, e| {
+            hold_job!(c, e, job, None, now);
+            write_looks!(c, e, copies, now);
+            Ok(())
+        })
+    }
+
     /// Released copies of a mailbox that are still looked for, the oldest first, at most `limit`.
     ///
     /// # Errors
@@ -116,27 +185,9 @@ impl Store {
         trouble: Option<&str>,
         now: Timestamp,
     ) -> Result<()> {
-        let name = |result: Option<AuthResult>| result.map(AuthResult::as_str);
         tx!(self, |c, e| {
             hold_job!(c, e, job, None, now);
-            for look in looks {
-                sqlx::query(SEED_LOOK_WRITE.of(e))
-                    .bind(look.delivery.id)
-                    .bind(look.placement.as_str())
-                    .bind(&look.folder)
-                    .bind(&look.tab)
-                    .bind(look.accepted_at.map(|t| t.0))
-                    .bind(look.arrived_at.map(|t| t.0))
-                    .bind(name(look.authentication.spf))
-                    .bind(name(look.authentication.dkim))
-                    .bind(name(look.authentication.dmarc))
-                    .bind(look.next_look_at.map(|t| t.0))
-                    .bind(&look.trouble)
-                    .bind(look.next_look_at.is_none().then_some(now.0))
-                    .execute(&mut *c)
-                    .await
-                    .named(&SEED_LOOK_WRITE)?;
-            }
+            write_looks!(c, e, looks, now);
             sqlx::query(SEED_MAILBOX_LOOKED.of(e))
                 .bind(mailbox)
                 .bind(trouble.is_none().then_some(now.0))
@@ -149,7 +200,7 @@ impl Store {
         })
     }
 
-    /// Registers the mailboxes of the configuration.
+    /// Registers the mailboxes of the configuration, and forgets those that left it.
     ///
     /// # Errors
     /// The database's.
@@ -158,7 +209,14 @@ impl Store {
         mailboxes: &[(String, MailboxProvider)],
         now: Timestamp,
     ) -> Result<()> {
+        let names: Vec<&str> = mailboxes.iter().map(|(name, _)| name.as_str()).collect();
+        let names = json("names of seeds", &names)?;
         tx!(self, |c, e| {
+            sqlx::query(SEED_MAILBOXES_KEEP.of(e))
+                .bind(&names)
+                .execute(&mut *c)
+                .await
+                .named(&SEED_MAILBOXES_KEEP)?;
             for (name, provider) in mailboxes {
                 sqlx::query(SEED_MAILBOX_KNOWN.of(e))
                     .bind(name)

@@ -1,0 +1,214 @@
+//! Searches the folders of an open mailbox for copies.
+//!
+//! Called by `look` with a connection. SEARCH by the header's text first; where a server finds nothing that way (some
+//! index only the usual fields), the newest messages' X-Postroad-Ref are fetched. Either way the header is fetched and our
+//! key has the last word. Gmail's tabs by X-GM-RAW (X-GM-EXT-1). What must always hold: folders are opened with EXAMINE;
+//! what one folder refuses does not keep the others from being looked into.
+
+use crate::folders::Place;
+use postroad_mailbox::{Error as MailError, Imap, Opening, Query, Received, field, received};
+use postroad_model::placement::Placement;
+use postroad_model::token::{DeliveryToken, TokenKeys};
+use postroad_model::{DeliveryId, Timestamp};
+use postroad_store::SeedCopy;
+use std::collections::{BTreeMap, HashMap};
+
+/// The field that every message carries.
+const REFERENCE: &str = "X-Postroad-Ref";
+/// Of a folder whose search finds nothing, so many of the newest messages are looked at.
+const NEWEST: usize = 200;
+/// Of what a search finds for one copy, so many messages.
+const FOUND_MAX: usize = 5;
+/// Days of IMAP have no zone, and clocks differ: a search begins this much before the acceptance.
+const SLACK_MS: i64 = 2 * 86_400_000;
+/// Gmail's tabs beside the first, in its own words.
+const TABS: [&str; 4] = ["promotions", "social", "updates", "forums"];
+
+/// Where a copy is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub placement: Placement,
+    pub folder: String,
+    pub tab: Option<String>,
+    pub received: Received,
+    pub internal_date: Option<Timestamp>,
+}
+
+/// What a search came to.
+#[derive(Debug, Default)]
+pub(crate) struct Searched {
+    pub found: HashMap<DeliveryId, Found>,
+    /// Inbox or junk could not be looked into: what was not found may be there.
+    pub blind: Option<MailError>,
+}
+
+/// A copy that is looked for.
+pub(crate) struct Wanted<'a> {
+    pub copy: &'a SeedCopy,
+    pub since: Timestamp,
+}
+
+pub(crate) struct Search<'a> {
+    pub imap: &'a mut Imap,
+    pub keys: &'a TokenKeys,
+    pub places: &'a [Place],
+}
+
+impl Search<'_> {
+    /// Looks for copies; the connection's end ends it, with what was found until then.
+    pub async fn all(&mut self, wanted: &[Wanted<'_>]) -> (Searched, Option<MailError>) {
+        let mut searched = Searched::default();
+        let places = self.places;
+        for place in places {
+            let left: Vec<&Wanted<'_>> = wanted
+                .iter()
+                .filter(|w| !searched.found.contains_key(&w.copy.delivery))
+                // Rules of the owner are rare: other folders wait for the second look.
+                .filter(|w| place.means != Placement::Other || w.copy.looks > 0)
+                .collect();
+            if left.is_empty() {
+                continue;
+            }
+            match self.folder(place, &left).await {
+                Ok(found) => searched.found.extend(found),
+                Err(error @ (MailError::Refused { .. } | MailError::Unable { .. })) => {
+                    tracing::debug!(%error, folder = place.title, "a folder is left out");
+                    if place.means != Placement::Other {
+                        searched.blind = Some(error);
+                    }
+                }
+                Err(error) => return (searched, Some(error)),
+            }
+        }
+        (searched, None)
+    }
+
+    async fn folder(
+        &mut self,
+        place: &Place,
+        wanted: &[&Wanted<'_>],
+    ) -> Result<HashMap<DeliveryId, Found>, MailError> {
+        let mut found = HashMap::new();
+        let selected = self.imap.select(&place.name, Opening::ReadOnly).await?;
+        if selected.exists == 0 {
+            return Ok(found);
+        }
+        for w in wanted {
+            let uids = self.by_search(w).await?;
+            for uid in uids.into_iter().rev().take(FOUND_MAX) {
+                if let Some(here) = self.verify(uid, w.copy, place).await? {
+                    found.insert(w.copy.delivery, here);
+                    break;
+                }
+            }
+        }
+        let rest: Vec<&&Wanted<'_>> =
+            wanted.iter().filter(|w| !found.contains_key(&w.copy.delivery)).collect();
+        if rest.iter().any(|w| w.copy.looks > 0) {
+            let by_delivery: BTreeMap<DeliveryId, &SeedCopy> =
+                rest.iter().map(|w| (w.copy.delivery, w.copy)).collect();
+            let since = rest.iter().map(|w| w.since).min().unwrap_or_default();
+            for (uid, delivery) in self.newest(since).await? {
+                if let Some(copy) = by_delivery.get(&delivery)
+                    && let Some(here) = self.verify(uid, copy, place).await?
+                {
+                    found.insert(delivery, here);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    async fn by_search(&mut self, wanted: &Wanted<'_>) -> Result<Vec<u32>, MailError> {
+        let copy = wanted.copy;
+        let token = DeliveryToken { delivery: copy.delivery, campaign: copy.campaign, copy_no: 0 };
+        let query = Query::HeaderSince {
+            name: REFERENCE.into(),
+            text: self.keys.reference(&token),
+            since: day(wanted.since),
+        };
+        match self.imap.search(&query).await {
+            // A server without a search by header is asked for its newest messages instead.
+            Err(MailError::Refused { .. }) => Ok(Vec::new()),
+            other => other,
+        }
+    }
+
+    /// What the newest messages of the open folder say of themselves.
+    async fn newest(&mut self, since: Timestamp) -> Result<Vec<(u32, DeliveryId)>, MailError> {
+        let (d, m, y) = day(since);
+        let mut uids = self.imap.search(&Query::Since(d, m, y)).await?;
+        uids.drain(..uids.len().saturating_sub(NEWEST));
+        let fields = self.imap.fields(&uids, REFERENCE).await?;
+        let token = |text: &str| self.keys.read_reference(text).ok().map(|t| t.delivery);
+        Ok(fields.into_iter().filter_map(|(uid, text)| Some((uid, token(&text)?))).collect())
+    }
+
+    /// Fetches a header; `None` when it is not this copy's.
+    async fn verify(
+        &mut self,
+        uid: u32,
+        copy: &SeedCopy,
+        place: &Place,
+    ) -> Result<Option<Found>, MailError> {
+        let Some(head) = self.imap.head(uid).await? else { return Ok(None) };
+        let named = field(&head.bytes, REFERENCE);
+        let token = named.and_then(|text| self.keys.read_reference(&text).ok());
+        if token.is_none_or(|t| (t.delivery, t.campaign) != (copy.delivery, copy.campaign)) {
+            return Ok(None);
+        }
+        let tab = match place.means {
+            Placement::Inbox => self.tab(uid).await?,
+            Placement::NotSent
+            | Placement::Pending
+            | Placement::Promotions
+            | Placement::Spam
+            | Placement::Other
+            | Placement::Missing
+            | Placement::Unknown => None,
+        };
+        Ok(Some(Found {
+            placement: if tab.is_some() { Placement::Promotions } else { place.means },
+            folder: place.title.clone(),
+            tab,
+            received: received(&head.bytes),
+            internal_date: head.internal_date,
+        }))
+    }
+
+    /// The tab of Gmail's inbox; `None` for the first one, and where there are none.
+    async fn tab(&mut self, uid: u32) -> Result<Option<String>, MailError> {
+        if !self.imap.can("X-GM-EXT-1") {
+            return Ok(None);
+        }
+        for tab in TABS {
+            let query = Query::Gmail { raw: format!("category:{tab}"), uid };
+            match self.imap.search(&query).await {
+                Ok(uids) if uids.contains(&uid) => return Ok(Some(tab.to_owned())),
+                Ok(_) => {}
+                Err(MailError::Refused { .. }) => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The day in UTC from which on a search begins.
+fn day(at: Timestamp) -> (u8, u8, i16) {
+    let text = at.plus_ms(-SLACK_MS).rfc3339();
+    let part = |from: usize, to: usize| text.get(from..to).and_then(|p| p.parse::<i16>().ok());
+    let small = |n: Option<i16>| n.and_then(|n| u8::try_from(n).ok()).unwrap_or(1);
+    (small(part(8, 10)), small(part(5, 7)), part(0, 4).unwrap_or(1970))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_begins_two_days_before() {
+        assert_eq!(day(Timestamp(1_795_300_000_123)), (19, 11, 2026));
+        assert_eq!(day(Timestamp(0)), (30, 12, 1969));
+    }
+}
