@@ -8,7 +8,7 @@ use crate::test_send::attempt;
 use postroad_model::contact::SubscriptionState;
 use postroad_model::delivery::{DeliveryState, Role};
 use postroad_model::{EmailAddress, Timestamp};
-use postroad_store::{ContactStory, EventRow, RowStory, Store, SuppressionRow};
+use postroad_store::{ContactStory, EventRow, RowStory, SeedCopy, Store, SuppressionRow};
 use serde::Serialize;
 
 /// One recipient's story.
@@ -48,6 +48,8 @@ pub async fn explain(store: &Store, address: &EmailAddress, campaign: &str) -> R
     let contact = store.contact_story(id, hash).await?;
     let suppressions = store.suppressions_of(hash).await?;
     let rows = store.row_stories(id, Role::Audience, hash).await?;
+    let seeds: Vec<SeedCopy> =
+        store.seed_copies(id).await?.into_iter().filter(|c| is(address, c)).collect();
     let row = rows.first();
     let mut words = Vec::new();
     tell_contact(contact.as_ref(), &suppressions, &mut words);
@@ -60,6 +62,13 @@ pub async fn explain(store: &Store, address: &EmailAddress, campaign: &str) -> R
             }
         }
         (None, Some(reason)) => words.push(format!("left out of the audience: {reason}")),
+        (None, None) if !seeds.is_empty() => {
+            let names = store.relay_names().await?;
+            for copy in &seeds {
+                let relay = names.get(&copy.relay).map_or("?", String::as_str);
+                tell_seed(copy, relay, &mut words);
+            }
+        }
         (None, None) if stored.campaign.audience.is_none() => {
             words.push("the campaign has not started, so its audience is not fixed yet".to_owned());
         }
@@ -70,7 +79,7 @@ pub async fn explain(store: &Store, address: &EmailAddress, campaign: &str) -> R
         address: address.to_string(),
         campaign: stored.campaign.name.clone(),
         campaign_state: stored.campaign.state.name(),
-        state: row.map(|r| r.state.as_str()),
+        state: row.map(|r| r.state).or(seeds.first().map(|c| c.state)).map(DeliveryState::as_str),
         left_out: contact.and_then(|c| c.left_out),
         relay: row.and_then(|r| r.relay.clone()),
         mail_from: row.and_then(|r| r.mail_from.clone()),
@@ -79,6 +88,28 @@ pub async fn explain(store: &Store, address: &EmailAddress, campaign: &str) -> R
         copies: row.map_or(0, |r| r.copy_no),
         words,
     })
+}
+
+fn is(address: &EmailAddress, copy: &SeedCopy) -> bool {
+    EmailAddress::parse(&copy.address).is_ok_and(|a| a.key() == address.key())
+}
+
+/// A copy for a mailbox of our own.
+fn tell_seed(copy: &SeedCopy, relay: &str, words: &mut Vec<String>) {
+    words.push(format!(
+        "a seed: the copy for the mailbox {} through {relay}, row {}, {}",
+        copy.mailbox,
+        copy.delivery,
+        copy.state.as_str()
+    ));
+    if let Some(at) = copy.accepted_at {
+        words.push(format!("taken by the relay at {at}"));
+    }
+    let folder = copy.folder.as_ref().map(|f| format!(" in {f}")).unwrap_or_default();
+    let after = copy.arrived_after_ms.map(|ms| format!(", {} s later", ms / 1_000));
+    let after = after.unwrap_or_default();
+    words.push(format!("landed: {}{folder}{after}", copy.placement.as_str()));
+    words.extend(copy.trouble.as_ref().map(|why| format!("the last look failed: {why}")));
 }
 
 fn tell_contact(

@@ -4,7 +4,7 @@
 //! the states of the audience sum to its size; `imbalance` says by how much they do not.
 
 use crate::planning::forecast_now;
-use crate::{CanaryReport, Result, Setup, canary};
+use crate::{CanaryReport, Inbox, Result, Setup, canary};
 use postroad_model::campaign::CampaignState;
 use postroad_model::delivery::{DeliveryState, Role};
 use postroad_model::limit::Keeper;
@@ -120,6 +120,8 @@ pub struct Report {
     pub tests: Apart,
     /// Seed mailboxes.
     pub seeds: Apart,
+    /// The inbox rate, an estimate from them; absent without seeds.
+    pub inbox: Option<Inbox>,
     /// The canary; absent where the campaign has none.
     pub canary: Option<CanaryReport>,
     /// When it starts or started.
@@ -171,6 +173,7 @@ pub async fn report(
         came_back: came_back(store, id).await?,
         tests: apart(&counts, Role::Test),
         seeds: apart(&counts, Role::Seed),
+        inbox: crate::inbox(store, id).await?,
         canary: canary::report(store, &stored, now).await?,
         starts_at: stored.start_at.map(Timestamp::rfc3339),
         ends_at: ends_at.map(Timestamp::rfc3339),

@@ -7,6 +7,7 @@ mod campaign;
 mod contact;
 mod mailbox;
 mod relay;
+mod seed;
 mod sink;
 
 pub use bounce::*;
@@ -14,6 +15,7 @@ pub use campaign::*;
 pub use contact::*;
 pub use mailbox::{MailboxCheckArgs, MailboxCommand};
 pub use relay::*;
+pub use seed::*;
 pub use sink::*;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -96,6 +98,9 @@ pub enum Command {
     /// Mailboxes that bounces come back to.
     #[command(subcommand, visible_alias = "mailboxes")]
     Mailbox(MailboxCommand),
+    /// Mailboxes of your own that get each campaign, to see where it lands.
+    #[command(subcommand, visible_alias = "seeds")]
+    Seed(SeedCommand),
     /// Keys that sign messages.
     #[command(subcommand)]
     Dkim(DkimCommand),

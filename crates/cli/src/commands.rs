@@ -26,6 +26,7 @@ mod list;
 mod mailbox_check;
 mod relay;
 mod relay_test;
+mod seed;
 mod serve;
 mod sink;
 mod suppression;
@@ -66,6 +67,7 @@ async fn dispatch(app: &App, command: Command) -> Result<Exit> {
         Command::Explain(args) => explain::run(app, &args).await,
         Command::Relay(command) => relay::run(app, &command).await,
         Command::Mailbox(MailboxCommand::Check(args)) => mailbox_check::run(app, &args).await,
+        Command::Seed(command) => seed::run(app, &command).await,
         Command::Dkim(command) => dkim::run(app, &command),
         Command::Serve(args) => Box::pin(serve::run(app, &args)).await,
         Command::Sink(args) => sink::run(app, &args).await,

@@ -8,6 +8,7 @@ pub mod credentials;
 pub mod engine;
 pub mod feedback;
 pub mod observe;
+pub mod placement;
 mod providers;
 pub mod supervise;
 pub mod view;

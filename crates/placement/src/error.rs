@@ -12,9 +12,6 @@ pub enum Error {
     /// No access could be made ready, e.g. no token was given out.
     #[error("the login of the seed mailbox cannot be made ready: {0}")]
     Access(String),
-    /// Reading what a server said went wrong in a way that nobody foresaw; the next look is a fresh one.
-    #[error("looking into the seed mailbox fell over; it is tried again")]
-    Fell,
 }
 
 impl Error {
@@ -23,7 +20,7 @@ impl Error {
     pub fn needs_a_person(&self) -> bool {
         match self {
             Self::Mailbox(error) => error.needs_a_person(),
-            Self::Store(_) | Self::Access(_) | Self::Fell => false,
+            Self::Store(_) | Self::Access(_) => false,
         }
     }
 

@@ -21,7 +21,7 @@ mod search;
 
 pub use check::{Checked, check};
 pub use error::Error;
-pub use look::Looked;
+pub use look::{Looked, Which};
 pub use pace::Pace;
 pub use run::{Looking, run};
 

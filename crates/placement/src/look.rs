@@ -30,6 +30,15 @@ const AGAIN: Duration = Duration::from_secs(120);
 /// After one that a person must mend: operators lock accounts for trying.
 const PERSON: Duration = Duration::from_secs(15 * 60);
 
+/// Which copies are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// Those whose time has come.
+    Due,
+    /// Every one that was sent and not found: somebody waits for the answer.
+    All,
+}
+
 /// What a session came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Looked {
@@ -49,6 +58,7 @@ impl Placements {
     pub async fn look(
         &self,
         seed: &SeedBox,
+        which: Which,
         node: NodeId,
         clock: &dyn Clock,
         stop: &CancellationToken,
@@ -57,7 +67,7 @@ impl Placements {
         let Some(job) = self.store.take_job(&name, node, clock.now()).await? else {
             return Ok(None);
         };
-        let session = Session { placements: self, seed, job: &job, clock, stop };
+        let session = Session { placements: self, seed, which, job: &job, clock, stop };
         let looked = session.run().await;
         if let Err(error) = self.store.give_back_job(&job, clock.now()).await {
             tracing::debug!(%error, name, "the job's lease runs out by itself");
@@ -69,6 +79,7 @@ impl Placements {
 struct Session<'a> {
     placements: &'a Placements,
     seed: &'a SeedBox,
+    which: Which,
     job: &'a JobLease,
     clock: &'a dyn Clock,
     stop: &'a CancellationToken,
@@ -138,7 +149,8 @@ impl Session<'_> {
                 DeliveryState::Scheduled | DeliveryState::Leased | DeliveryState::Sending => {}
                 DeliveryState::Accepted | DeliveryState::Unknown => {
                     let first = accepted(&copy).map(|t| t.plus(self.placements.pace.first()));
-                    if copy.next_look_at.or(first).is_none_or(|t| t <= now) {
+                    let in_time = copy.next_look_at.or(first).is_none_or(|t| t <= now);
+                    if in_time || self.which == Which::All {
                         due.push(copy);
                     }
                 }
@@ -233,7 +245,7 @@ impl Session<'_> {
         if copy.state == DeliveryState::Unknown {
             self.proves(copy, now).await?;
         }
-        let received = found.received;
+        let received = &found.received;
         Ok(SeedLook {
             delivery: copy.delivery,
             placement: found.placement,

@@ -4,12 +4,13 @@
 //! copies to look for are logged into now and then, so that a login that broke is known before the next campaign. What must
 //! always hold: no more mailboxes are open at once than the pace allows; what one mailbox does touches no other.
 
-use crate::{Error, Looked, Placements, Result, SeedBox};
+use crate::{Looked, Placements, Result, SeedBox, Which};
 use postroad_model::{Clock, NodeId, Timestamp};
-use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::error::Elapsed;
 use tokio_util::sync::CancellationToken;
 
 /// How often the store is asked what is due.
@@ -30,21 +31,25 @@ pub struct Looking {
     pub clock: Arc<dyn Clock>,
 }
 
+/// What a session ends with.
+type Ended = std::result::Result<Result<Option<Looked>>, Elapsed>;
+
 /// Looks into mailboxes until `stop`.
 pub async fn run(looking: Looking, stop: CancellationToken) {
-    let mut busy: BTreeSet<String> = BTreeSet::new();
-    let mut sessions: JoinSet<(String, Result<Option<Looked>>)> = JoinSet::new();
+    let mut busy: HashMap<Id, String> = HashMap::new();
+    let mut sessions: JoinSet<Ended> = JoinSet::new();
     let mut failing = false;
     loop {
         match looking.due(looking.clock.now()).await {
             Ok(due) => {
                 failing = false;
                 let free = looking.placements.pace.at_once.saturating_sub(busy.len());
-                let idle: Vec<SeedBox> =
-                    due.into_iter().filter(|b| !busy.contains(&b.name)).take(free).collect();
+                let idle = |b: &SeedBox| !busy.values().any(|name| *name == b.name);
+                let idle: Vec<SeedBox> = due.into_iter().filter(idle).take(free).collect();
                 for seed in idle {
-                    busy.insert(seed.name.clone());
-                    sessions.spawn(session(looking.clone(), seed, stop.clone()));
+                    let name = seed.name.clone();
+                    let session = session(looking.clone(), seed, stop.clone());
+                    busy.insert(sessions.spawn(session).id(), name);
                 }
             }
             Err(error) => {
@@ -58,44 +63,36 @@ pub async fn run(looking: Looking, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => break,
             () = tokio::time::sleep(TICK) => {}
-            Some(ended) = sessions.join_next(), if !sessions.is_empty() => tell(ended, &mut busy),
+            Some(ended) = sessions.join_next_with_id() => tell(ended, &mut busy),
         }
     }
-    while let Some(ended) = sessions.join_next().await {
+    while let Some(ended) = sessions.join_next_with_id().await {
         tell(ended, &mut busy);
     }
 }
 
-async fn session(
-    looking: Looking,
-    seed: SeedBox,
-    stop: CancellationToken,
-) -> (String, Result<Option<Looked>>) {
-    let work = async {
-        // A task of its own, so that a fall inside ends this session alone.
-        let (inner, held, halt) = (looking.clone(), seed.clone(), stop.clone());
-        let look =
-            async move { inner.placements.look(&held, inner.node, &*inner.clock, &halt).await };
-        tokio::spawn(look).await.unwrap_or(Err(Error::Fell))
-    };
-    let looked = tokio::time::timeout(LONGEST, work).await.unwrap_or(Err(Error::Fell));
-    (seed.name, looked)
+async fn session(looking: Looking, seed: SeedBox, stop: CancellationToken) -> Ended {
+    let Looking { placements, node, clock, .. } = looking;
+    let look = placements.look(&seed, Which::Due, node, &*clock, &stop);
+    tokio::time::timeout(LONGEST, look).await
 }
 
-fn tell(
-    ended: std::result::Result<(String, Result<Option<Looked>>), tokio::task::JoinError>,
-    busy: &mut BTreeSet<String>,
-) {
+/// A session that fell over ends alone: its mailbox is looked into again when its job's lease has run out.
+fn tell(ended: std::result::Result<(Id, Ended), JoinError>, busy: &mut HashMap<Id, String>) {
     match ended {
-        Ok((name, looked)) => {
-            busy.remove(&name);
-            match looked {
-                Ok(Some(looked)) => tracing::debug!(seed = name, ?looked, "looked into"),
-                Ok(None) => {}
-                Err(error) => tracing::warn!(seed = name, %error, "a look was not recorded"),
+        Ok((id, ended)) => {
+            let seed = busy.remove(&id).unwrap_or_default();
+            match ended {
+                Ok(Ok(Some(looked))) => tracing::debug!(seed, ?looked, "looked into"),
+                Ok(Ok(None)) => {}
+                Ok(Err(error)) => tracing::warn!(seed, %error, "a look was not recorded"),
+                Err(_) => tracing::warn!(seed, "a look took too long and was ended"),
             }
         }
-        Err(error) => tracing::error!(%error, "a look ended with a fault"),
+        Err(error) => {
+            let seed = busy.remove(&error.id()).unwrap_or_default();
+            tracing::error!(seed, %error, "a look ended with a fault");
+        }
     }
 }
 

@@ -25,6 +25,7 @@ sql! {
     both SEED_GAP_ADD = "seed_gap_add";
     both SEED_GAPS_OF = "seed_gaps_of";
     both SEED_COPIES_OF = "seed_copies_of";
+    both SEED_CAMPAIGNS_LAST = "seed_campaigns_last";
     both SEED_UNRELEASED = "seed_unreleased";
     both SEED_RELEASE_ROW = "seed_release_row";
     both SEED_RELEASE_COPY = "seed_release_copy";
@@ -324,6 +325,21 @@ impl Store {
                 .named(&SEED_GAPS_OF)
         })?;
         Ok(rows.into_iter().map(|(relay, code)| (RelayId(relay), provider_of(code))).collect())
+    }
+
+    /// The newest campaigns that have seeds.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn seeded_campaigns(&self, limit: i64) -> Result<Vec<CampaignId>> {
+        let ids: Vec<i64> = read!(self, |c, e| {
+            sqlx::query_scalar(SEED_CAMPAIGNS_LAST.of(e))
+                .bind(limit)
+                .fetch_all(&mut *c)
+                .await
+                .named(&SEED_CAMPAIGNS_LAST)
+        })?;
+        Ok(ids.into_iter().map(CampaignId).collect())
     }
 
     /// The audience by mailbox provider, as it was frozen.

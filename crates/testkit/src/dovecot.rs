@@ -54,6 +54,10 @@ pub fn spawn() -> Option<Dovecot> {
 /// As [`spawn`].
 #[must_use]
 pub fn spawn_with(more: &str) -> Option<Dovecot> {
+    start(more, None)
+}
+
+fn start(more: &str, script: Option<&str>) -> Option<Dovecot> {
     let Some(program) = find("dovecot").filter(|program| is_known(program)) else {
         skip("no Dovecot 2.3 here; run: apt-get install dovecot-imapd dovecot-pop3d dovecot-lmtpd");
         return None;
@@ -83,7 +87,14 @@ pub fn spawn_with(more: &str) -> Option<Dovecot> {
         give_to(&path, account);
     }
     give_to(folder.path(), account);
-    let conf = write("dovecot.conf", &configuration(folder.path(), account, ports, more));
+    let mut more = more.to_owned();
+    if let Some(script) = script {
+        // What is made of the script is kept beside it, so it lies where the account may write.
+        let path = write("rules.sieve", script);
+        more.push_str("\nprotocol lmtp {\nmail_plugins = sieve\n}\n");
+        more.push_str(&format!("plugin {{\nsieve_before = {}\n}}\n", path.display()));
+    }
+    let conf = write("dovecot.conf", &configuration(folder.path(), account, ports, &more));
     let mut command = Command::new(program);
     command.args(["-F", "-c"]).arg(&conf).current_dir(folder.path());
     let mut daemon = Daemon::spawn_as(&command, account);
@@ -91,6 +102,20 @@ pub fn spawn_with(more: &str) -> Option<Dovecot> {
         greets(ports.imap, "* OK") && greets(ports.pop3, "+OK") && greets(ports.lmtp, "220")
     });
     Some(Dovecot { daemon, folder, authority_pem: authority.certificate_pem(), ports })
+}
+
+/// Starts one whose deliveries go through a Sieve script, e.g. to file some mail into Junk.
+///
+/// # Panics
+/// As [`spawn`].
+#[must_use]
+pub fn spawn_sieve(script: &str) -> Option<Dovecot> {
+    let plugin = "/usr/lib/dovecot/modules/lib90_sieve_plugin.so";
+    if !Path::new(plugin).exists() {
+        skip("no Sieve for Dovecot here; run: apt-get install dovecot-sieve");
+        return None;
+    }
+    start("", Some(script))
 }
 
 impl Dovecot {
@@ -293,6 +318,15 @@ special_use = \\Sent
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_script_files_what_it_wants_into_junk() {
+        let script = "require \"fileinto\";\nif header :contains \"X-Test\" \"bad\" { fileinto \"Junk\"; }\n";
+        let Some(dovecot) = spawn_sieve(script) else { return };
+        dovecot.deliver("a@b.test", "X-Test: good\n\nx\n");
+        dovecot.deliver("a@b.test", "X-Test: bad\n\nx\n");
+        assert_eq!((dovecot.count("b.test", ""), dovecot.count("b.test", "Junk")), (1, 1));
+    }
 
     #[test]
     fn what_is_delivered_lies_in_the_mailbox_of_its_domain() {

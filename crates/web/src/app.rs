@@ -70,6 +70,7 @@ pub struct App {
     pub(crate) engine: watch::Receiver<EngineStatus>,
     pub(crate) view: View,
     pub(crate) exporter: Arc<Exporter>,
+    pub(crate) min_inbox: Option<f64>,
     pub(crate) hooks: Option<Arc<Hooks>>,
     pub(crate) hook_places: Arc<Semaphore>,
 }
@@ -86,13 +87,29 @@ impl App {
     ) -> Self {
         let hook_places = Arc::new(Semaphore::new(AT_ONCE));
         let exporter = Arc::default();
-        Self { store, metrics, clock, engine, view, exporter, hooks: None, hook_places }
+        Self {
+            store,
+            metrics,
+            clock,
+            engine,
+            view,
+            exporter,
+            min_inbox: None,
+            hooks: None,
+            hook_places,
+        }
     }
 
     /// With webhooks behind `/hook/NAME`.
     #[must_use]
     pub fn with_hooks(self, hooks: Arc<Hooks>) -> Self {
         Self { hooks: Some(hooks), ..self }
+    }
+
+    /// With the inbox rate that is wanted of campaigns that name none themselves: a line on the dashboards.
+    #[must_use]
+    pub fn with_min_inbox(self, rate: f64) -> Self {
+        Self { min_inbox: Some(rate), ..self }
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -5,7 +5,8 @@
 
 use crate::App;
 use postroad_metrics::{
-    BrakeGauges, CampaignGauges, FeedbackGauges, LaneGauges, QuotaGauges, Snapshot,
+    BrakeGauges, CampaignGauges, FeedbackGauges, LaneGauges, PlacementSnapshot, QuotaGauges,
+    Snapshot,
 };
 use postroad_model::{CampaignId, RelayId, Timestamp};
 use postroad_store::{Brake, CampaignGlance, Lane, LimitBook, Store};
@@ -30,9 +31,26 @@ pub(crate) struct Exporter(Mutex<Memory>);
 #[derive(Debug, Default)]
 struct Memory {
     read_at: Option<Timestamp>,
-    /// Domain of From by campaign, and the row's version when it was read: settings may hold attachments and are
-    /// read once only.
-    from_domains: HashMap<CampaignId, (i64, String)>,
+    /// What is needed of the campaigns' settings, and the row's version when it was read: settings may hold attachments
+    /// and are read once only.
+    settings: HashMap<CampaignId, (i64, Kept)>,
+}
+
+/// What is needed of a campaign's settings.
+#[derive(Debug, Clone)]
+struct Kept {
+    /// Domain of From.
+    domain: String,
+    /// The inbox rate that it wants itself.
+    min_inbox: Option<f64>,
+}
+
+/// A campaign that is shown.
+pub(crate) struct Shown {
+    pub id: CampaignId,
+    pub name: String,
+    /// The inbox rate that is wanted.
+    pub min_inbox: Option<f64>,
 }
 
 impl Exporter {
@@ -43,12 +61,13 @@ impl Exporter {
         if memory.read_at.is_some_and(|at| now.since_ms(at) < FRESH_MS) {
             return;
         }
-        let domains = &mut memory.from_domains;
+        let settings = &mut memory.settings;
         let began = Instant::now();
-        match tokio::time::timeout(READ_TIME, read(&app.store, now, domains)).await {
-            Ok(Ok(mut snapshot)) => {
+        match tokio::time::timeout(READ_TIME, read(app, now, settings)).await {
+            Ok(Ok((mut snapshot, placements))) => {
                 snapshot.took = began.elapsed();
                 app.metrics.set_snapshot(&snapshot);
+                app.metrics.set_placements(&placements);
                 memory.read_at = Some(now);
             }
             Ok(Err(error)) => {
@@ -66,25 +85,29 @@ impl Exporter {
 }
 
 async fn read(
-    store: &Store,
+    app: &App,
     now: Timestamp,
-    domains: &mut HashMap<CampaignId, (i64, String)>,
-) -> postroad_store::Result<Snapshot> {
+    settings: &mut HashMap<CampaignId, (i64, Kept)>,
+) -> postroad_store::Result<(Snapshot, PlacementSnapshot)> {
+    let store: &Store = &app.store;
     let glances = store.campaigns_at_a_glance(now.plus_ms(-SHOWN_AFTER_END_MS)).await?;
-    domains.retain(|id, _| glances.iter().any(|g| g.id == *id));
-    let shown: Vec<_> = glances.iter().map(|g| (g.id, g.name.clone())).collect();
+    settings.retain(|id, _| glances.iter().any(|g| g.id == *id));
+    let mut shown = Vec::with_capacity(glances.len());
     let mut campaigns = Vec::with_capacity(glances.len());
     for glance in glances {
-        let domain = match domains.get(&glance.id) {
-            Some((version, domain)) if *version == glance.version => domain.clone(),
+        let kept = match settings.get(&glance.id) {
+            Some((version, kept)) if *version == glance.version => kept.clone(),
             Some(_) | None => {
-                let stored = store.campaign_by_id(glance.id).await?;
-                let domain = stored.campaign.settings.from.address.domain().as_str().to_owned();
-                domains.insert(glance.id, (glance.version, domain.clone()));
-                domain
+                let read = store.campaign_by_id(glance.id).await?.campaign.settings;
+                let domain = read.from.address.domain().as_str().to_owned();
+                let kept = Kept { domain, min_inbox: read.canary.map(|c| c.min_inbox) };
+                settings.insert(glance.id, (glance.version, kept.clone()));
+                kept
             }
         };
-        campaigns.push(campaign_gauges(glance, domain));
+        let min_inbox = kept.min_inbox.or(app.min_inbox);
+        shown.push(Shown { id: glance.id, name: glance.name.clone(), min_inbox });
+        campaigns.push(campaign_gauges(glance, kept.domain));
     }
     let names = store.relay_names().await?;
     let quotas = store.all_limits().await?.into_iter().filter_map(|b| quota_gauges(b, now));
@@ -95,7 +118,8 @@ async fn read(
     let brakes = store.brakes(now).await?.into_iter();
     let brakes = brakes.filter_map(|brake| brake_gauges(brake, &names)).collect();
     let nodes_alive = Some(store.nodes_alive(now.plus_ms(-HEARTBEAT_MS)).await?);
-    Ok(Snapshot {
+    let placements = crate::placements::read(store, &shown, &names, now).await?;
+    let snapshot = Snapshot {
         at: now,
         campaigns,
         quotas,
@@ -104,19 +128,21 @@ async fn read(
         feedback,
         nodes_alive,
         ..Snapshot::default()
-    })
+    };
+    Ok((snapshot, placements))
 }
 
 /// What came back of the campaigns that are shown.
 async fn feedback(
     store: &Store,
-    campaigns: &[(CampaignId, String)],
+    campaigns: &[Shown],
     relays: &BTreeMap<RelayId, String>,
 ) -> postroad_store::Result<Vec<FeedbackGauges>> {
     let mut all = Vec::new();
-    for (id, name) in campaigns {
-        all.extend(store.tallies(Some(*id)).await?.into_iter().map(|tally| FeedbackGauges {
-            campaign: name.clone(),
+    for shown in campaigns {
+        let tallies = store.tallies(Some(shown.id)).await?.into_iter();
+        all.extend(tallies.map(|tally| FeedbackGauges {
+            campaign: shown.name.clone(),
             relay: relays.get(&tally.relay).cloned().unwrap_or_default(),
             provider: tally.provider,
             kind: tally.kind,

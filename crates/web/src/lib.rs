@@ -15,6 +15,7 @@ mod error;
 mod exporter;
 mod guard;
 mod listen;
+mod placements;
 mod problem;
 mod public;
 

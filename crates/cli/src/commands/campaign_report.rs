@@ -125,6 +125,12 @@ pub fn text(r: &Report) -> String {
     if r.tests.total > 0 {
         text.push_str(&format!("\nTests: {} of {} accepted\n", r.tests.accepted, r.tests.total));
     }
+    if r.seeds.total > 0 {
+        text.push_str(&format!("\nSeeds: {} of {} accepted\n", r.seeds.accepted, r.seeds.total));
+    }
+    if let Some(inbox) = &r.inbox {
+        text.push_str(&super::seed::headline(inbox));
+    }
     if !r.relays.is_empty() {
         text.push_str(&format!("\n{}", relays(r)));
     }

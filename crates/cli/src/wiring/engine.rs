@@ -6,6 +6,7 @@ use super::composer::Maker;
 use super::credentials::{Authorities, login};
 use super::feedback::{Sweeping, feedback};
 use super::observe::{Counted, Noted};
+use super::placement::Placing;
 use super::providers::Asking;
 use super::supervise::Supervision;
 use crate::app::{App, Opened, Registry};
@@ -35,6 +36,7 @@ pub struct Running {
     pub engine: Arc<Engine>,
     pub supervision: Supervision,
     sweeping: Sweeping,
+    placing: Placing,
     /// Where DNS may be asked.
     asking: Option<Asking>,
     /// Takes what comes back.
@@ -55,6 +57,7 @@ impl Running {
             asking.stop().await;
         }
         self.supervision.stop().await;
+        self.placing.stop().await;
         match Arc::try_unwrap(self.engine) {
             Ok(engine) => engine.stop().await,
             Err(_) => tracing::error!("somebody still holds the engine; it is not drained"),
@@ -108,6 +111,7 @@ pub async fn start(
         ServeWhich::Only(id) => Some(id),
     };
     let supervision = Supervision::start(opened, node, only, clock.clone(), &engine);
+    let placing = Placing::start(opened, node, clock.clone(), metrics.clone()).await?;
     let feedback = feedback(opened, &registry, metrics);
     let sweeping = Sweeping::start(feedback.clone(), node, clock.clone());
     let relays = registry.relays;
@@ -115,6 +119,7 @@ pub async fn start(
         engine,
         supervision,
         sweeping,
+        placing,
         asking,
         feedback,
         relays,

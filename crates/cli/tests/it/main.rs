@@ -7,6 +7,7 @@ mod bounces;
 mod campaigns;
 mod folder;
 mod people;
+mod seeds;
 mod serving;
 mod setup;
 mod story;

@@ -1,0 +1,77 @@
+//! Mailboxes that cannot be looked into: nothing of that makes a copy missing, and what was seen before is kept.
+
+use crate::fake::{Fake, Quirks};
+use crate::world::{World, at, in_dovecot, seed};
+use postroad_model::MailboxProvider::Google;
+use postroad_model::placement::Placement;
+use postroad_placement::check;
+use postroad_store::Settled;
+use postroad_testkit::dovecot;
+use std::time::Duration;
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+#[tokio::test]
+async fn a_refused_login_is_unknown_and_never_missing() {
+    let Some(dovecot) = dovecot::spawn() else { return };
+    let world = World::sent(&["r1"], vec![seed("g.test", Google)], &Settled::Accepted).await;
+    let wrong = at(dovecot.imap(), "g.test", Google, "wrong");
+    world.advance(HOUR);
+    let looked = world.look(&wrong).await;
+    assert!(looked.trouble.as_ref().unwrap().contains("make an app password"), "{looked:?}");
+    assert_eq!(world.places().await, [Placement::Unknown]);
+    let row = &world.store.seed_mailboxes().await.unwrap()[0];
+    assert!(row.failed_at.is_some() && row.looked_at.is_none(), "{row:?}");
+    assert_eq!(world.look(&wrong).await.copies, 0, "a refused login is not tried again at once");
+    world.advance(5 * HOUR);
+    world.look(&wrong).await;
+    assert_eq!(world.places().await, [Placement::Unknown]);
+    let copy = &world.copies().await[0];
+    dovecot.deliver(&copy.address, &world.message(copy, ""));
+    world.advance(HOUR);
+    world.look(&in_dovecot(&dovecot, "g.test", Google)).await;
+    assert_eq!(world.places().await, [Placement::Inbox], "a login that was mended finds it");
+    let checked = check(&wrong).await;
+    assert!(!checked.ok && checked.needs_a_person, "{checked:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_up_leaves_what_was_found_and_the_rest_unknown() {
+    let seeds = vec![seed("gmail.test", Google)];
+    let world = World::sent(&["r1", "r2"], seeds, &Settled::Accepted).await;
+    let quirks = Quirks { hangs_up_at: Some("[Gmail]/Spam"), ..Quirks::default() };
+    let fake = Fake::start(quirks).await;
+    let copies = world.copies().await;
+    let header = format!("X-Postroad-Ref: {}\r\n", world.reference(&copies[0]));
+    fake.put("INBOX", "", header);
+    let seed = at(fake.at, "gmail.test", Google, "x");
+    world.advance(5 * HOUR);
+    let looked = world.look(&seed).await;
+    assert!(looked.trouble.is_some(), "{looked:?}");
+    assert_eq!(world.places().await, [Placement::Inbox, Placement::Unknown]);
+}
+
+#[tokio::test]
+async fn a_junk_folder_that_cannot_be_opened_makes_nothing_missing() {
+    let seeds = vec![seed("gmail.test", Google)];
+    let world = World::sent(&["r1"], seeds, &Settled::Accepted).await;
+    let fake = Fake::start(Quirks { refuses: Some("[Gmail]/Spam"), ..Quirks::default() }).await;
+    fake.put("[Gmail]/Spam", "", "Subject: x\r\n".into());
+    world.advance(5 * HOUR);
+    world.look(&at(fake.at, "gmail.test", Google, "x")).await;
+    assert_eq!(world.places().await, [Placement::Unknown]);
+}
+
+#[tokio::test]
+async fn a_mailbox_that_is_not_there_is_no_verdict_and_is_given_up_one_day() {
+    let world = World::sent(&["r1"], vec![seed("g.test", Google)], &Settled::Accepted).await;
+    let closed = postroad_testkit::loopback::address();
+    let seed = at(closed, "g.test", Google, "x");
+    world.advance(5 * HOUR);
+    assert!(world.look(&seed).await.trouble.is_some());
+    assert_eq!(world.places().await, [Placement::Unknown]);
+    world.advance(25 * HOUR);
+    world.look(&seed).await;
+    assert!(world.copies().await[0].closed);
+    assert_eq!(world.places().await, [Placement::Unknown]);
+}
