@@ -69,7 +69,7 @@ impl Placements {
         };
         let session = Session { placements: self, seed, which, job: &job, clock, stop };
         let looked = session.run().await;
-        if let Err(error) = self.store.give_back_job(&job, clock.now()).await {
+        if let Err(error) = self.store.release_job(&job, None, clock.now()).await {
             tracing::debug!(%error, name, "the job's lease runs out by itself");
         }
         looked.map(Some)
