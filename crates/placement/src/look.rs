@@ -87,7 +87,7 @@ struct Session<'a> {
 
 impl Session<'_> {
     async fn run(&self) -> Result<Looked> {
-        let due = self.due().await?;
+        let due = self.due(self.which).await?;
         let mut looked = Looked { copies: due.len(), ..Looked::default() };
         let opened = self.open().await;
         let (mut imap, places) = match opened {
@@ -108,10 +108,13 @@ impl Session<'_> {
                 looked.trouble = Some(error.to_string());
                 break;
             }
-            if round + 1 == ROUNDS || !self.wait(&mut imap).await? {
+            if round + 1 == ROUNDS {
                 break;
             }
-            due = self.due().await?;
+            match self.wait(&mut imap).await? {
+                Some(which) => due = self.due(which).await?,
+                None => break,
+            }
         }
         imap.close().await;
         Ok(looked)
@@ -139,7 +142,7 @@ impl Session<'_> {
     }
 
     /// The copies that are due; those that no relay took and none will are closed on the way.
-    async fn due(&self) -> Result<Vec<SeedCopy>> {
+    async fn due(&self, which: Which) -> Result<Vec<SeedCopy>> {
         let now = self.clock.now();
         let store = &self.placements.store;
         let open = store.open_seed_copies(&self.seed.name, COPIES_MAX).await?;
@@ -150,7 +153,7 @@ impl Session<'_> {
                 DeliveryState::Accepted | DeliveryState::Unknown => {
                     let first = accepted(&copy).map(|t| t.plus(self.placements.pace.first()));
                     let in_time = copy.next_look_at.or(first).is_none_or(|t| t <= now);
-                    if in_time || self.which == Which::All {
+                    if in_time || which == Which::All {
                         due.push(copy);
                     }
                 }
@@ -285,28 +288,30 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Waits for news where a copy is looked for again soon; false when the session ends here.
-    async fn wait(&self, imap: &mut Imap) -> Result<bool> {
+    /// Waits for news where a copy is looked for again soon, and says what to look for then; `None`: the session ends.
+    async fn wait(&self, imap: &mut Imap) -> Result<Option<Which>> {
         let now = self.clock.now();
         let store = &self.placements.store;
         let open = store.open_seed_copies(&self.seed.name, COPIES_MAX).await?;
         let soon = open.iter().filter(|c| c.looks > 0).filter_map(|c| c.next_look_at).min();
         let Some(wait) = soon.map(|t| now.until(t)).filter(|w| *w <= KEPT) else {
-            return Ok(false);
+            return Ok(None);
         };
         if self.stop.is_cancelled() {
-            return Ok(false);
+            return Ok(None);
         }
         let waited = async {
             imap.select("INBOX", Opening::ReadOnly).await?;
             imap.wait(wait, self.stop.cancelled()).await
         };
         match waited.await {
-            Ok(Woken::Changed | Woken::Time) => Ok(!self.stop.is_cancelled()),
+            Ok(_) if self.stop.is_cancelled() => Ok(None),
+            Ok(Woken::Changed) => Ok(Some(Which::All)),
+            Ok(Woken::Time) => Ok(Some(Which::Due)),
             // What was seen is written; the next session begins anew.
             Err(error) => {
                 tracing::debug!(%error, seed = self.seed.name, "a kept connection ended");
-                Ok(false)
+                Ok(None)
             }
         }
     }

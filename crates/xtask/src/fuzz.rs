@@ -10,6 +10,7 @@ const TARGETS: &[(&str, &str, &[&str], &str)] = &[
     ("replies", "postroad-bounce", &["--test", "it"], "fuzz::replies"),
     ("pop3", "postroad-mailbox", &["--test", "it"], "fuzz::pop3"),
     ("imap", "postroad-mailbox", &["--test", "it"], "fuzz::imap"),
+    ("headers", "postroad-mailbox", &["--test", "it"], "fuzz::headers"),
     ("webhooks", "postroad-feedback", &["--lib"], "webhook::fuzz::webhooks"),
 ];
 

@@ -180,11 +180,14 @@ impl Watch<'_> {
         if waits.len() < ids.len() || waits.is_empty() {
             return Ok(None);
         }
+        // A seed waits for its own relay: then lanes without rows say nothing about the rest.
+        let seeds_only = campaign_report::figures(self.opened, self.id).await?.open == 0;
         let mut soonest: Option<(Timestamp, Option<RelayId>)> = None;
         for (relay, wait) in waits {
             let this = match wait {
                 Wait::Quota(until) => (until, None),
                 Wait::Paused(until) => (until, Some(relay)),
+                Wait::NoRows(_) if seeds_only => continue,
                 Wait::Working | Wait::NoRows(_) | Wait::Lost => return Ok(None),
             };
             if soonest.is_none_or(|s| this.0 < s.0) {

@@ -10,13 +10,15 @@ use crate::exit::{Exit, message};
 use crate::logging;
 use crate::output::Table;
 use crate::sinks::Sinks;
+use crate::wiring::placement::boxes;
 use anyhow::Result;
 use postroad_config::Config;
 use postroad_dkim::KeyRing;
-use postroad_model::Timestamp;
+use postroad_model::{Clock, Timestamp};
 use serde::Serialize;
 use serde_json::json;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 
 /// Clocks this far apart deserve a look.
 const CLOCKS_APART_MS: i64 = 2_000;
@@ -80,6 +82,7 @@ async fn examine(app: &App, mut config: Config, findings: &mut Findings) {
     };
     relays(app, &config, findings).await;
     mailboxes(app, &config, findings).await;
+    seeds(app, &config, findings).await;
     hooks(&config, findings);
     if let Some(sinks) = sinks {
         sinks.shutdown().await;
@@ -176,6 +179,25 @@ async fn mailboxes(app: &App, config: &Config, findings: &mut Findings) {
             }
         }
         Err(error) => findings.add(Verdict::Failed, "mailboxes", message(&error)),
+    }
+}
+
+async fn seeds(app: &App, config: &Config, findings: &mut Findings) {
+    let clock: Arc<dyn Clock> = app.clock.clone();
+    match boxes(config, &clock) {
+        Ok(seeds) => {
+            for c in super::seed::check_all(config, seeds).await {
+                let verdict = match (c.ok, c.junk.is_empty()) {
+                    (true, false) => Verdict::Ok,
+                    (true, true) => Verdict::Warning,
+                    (false, _) => Verdict::Failed,
+                };
+                let folders = [c.inbox, Some(c.junk.join(", "))].into_iter().flatten();
+                let said: Vec<String> = c.said.into_iter().chain(folders).collect();
+                findings.add(verdict, &format!("seed {}", c.seed), said.join("; "));
+            }
+        }
+        Err(error) => findings.add(Verdict::Failed, "seeds", message(&error)),
     }
 }
 

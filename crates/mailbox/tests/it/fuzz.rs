@@ -1,7 +1,7 @@
 //! Servers that say what no mail server would, from the greeting on.
 
 use crate::world::clear_text;
-use postroad_mailbox::{Access, Extent, Imap, Message, Opening, Pop3};
+use postroad_mailbox::{Access, Extent, Imap, Message, Opening, Pop3, field, received};
 use postroad_testkit::fuzz;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -86,5 +86,22 @@ fn imap() {
         let _ = imap.folders().await;
         imap.select("INBOX", Opening::ReadOnly).await.ok()?;
         imap.fetch(1, OCTETS_MAX).await.ok()?
+    });
+}
+
+#[test]
+fn headers() {
+    let corpus = [
+        "Received: by mx.b.test with LMTP; Sat, 21 Nov 2026 22:26:40 +0700\r\nAuthentication-Results: mx.b.test 1; \
+         dkim=pass (a (b)) header.i=\"x;y\"; spf=softfail; dmarc/1 = none\r\nX-Postroad-Ref:\r\n abc\r\n\r\n",
+        "Authentication-Results: spf=pass; dkim=none\r\nAuthentication-Results: a.b; dkim=pass\r\n\r\n",
+    ];
+    let words =
+        ["Received: ", ";", "=", "(", ")", "\"", "\\", "\r\n ", "dkim=pass", "/", "\0", "é", "."];
+    let corpus: Vec<Vec<u8>> = corpus.iter().map(|text| text.as_bytes().to_vec()).collect();
+    fuzz::run(&corpus, &words, |input| {
+        let told = received(input);
+        let reference = field(input, "X-Postroad-Ref").unwrap_or_default();
+        assert!(reference.len() <= input.len() * 3 + 8, "{told:?} {reference}");
     });
 }

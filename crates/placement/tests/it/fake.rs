@@ -22,6 +22,8 @@ pub struct Quirks {
     pub hangs_up_at: Option<&'static str>,
     /// It refuses to open this folder.
     pub refuses: Option<&'static str>,
+    /// Its folders are empty until the inbox was opened more often than this.
+    pub empty_until: usize,
 }
 
 pub struct Fake {
@@ -117,6 +119,11 @@ impl Talk {
 
     /// UIDs and messages of the open folder.
     fn here(&self) -> Vec<(usize, Mail)> {
+        let said = self.said.lock().unwrap();
+        let opened = said.iter().filter(|c| c.starts_with("EXAMINE") && c.contains("INBOX"));
+        if opened.count() <= self.quirks.empty_until {
+            return Vec::new();
+        }
         let mails = self.mails.lock().unwrap();
         let here = mails.iter().enumerate().filter(|(_, m)| m.folder == self.open);
         here.map(|(n, m)| (n + 1, m.clone())).collect()

@@ -58,6 +58,18 @@ async fn where_a_search_by_header_finds_nothing_the_newest_messages_are_looked_a
 }
 
 #[tokio::test]
+async fn a_connection_is_kept_for_a_copy_that_comes_soon() {
+    let world = world(&["r1"]).await;
+    // Opened for the first look, for the wait, and for the second look.
+    let fake = Fake::start(Quirks { empty_until: 2, ..Quirks::default() }).await;
+    fake.put("INBOX", "", header(&world, &world.copies().await[0]));
+    let looked = world.look_kept(&at(fake.at, "gmail.test", Google, "x")).await;
+    assert_eq!((looked.found, looked.trouble), (1, None));
+    let logins = fake.commands().iter().filter(|c| c.starts_with("LOGIN")).count();
+    assert_eq!(logins, 1);
+}
+
+#[tokio::test]
 async fn what_a_rule_archived_is_in_another_folder() {
     let world = world(&["r1"]).await;
     let fake = Fake::start(Quirks::default()).await;

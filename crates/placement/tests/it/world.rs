@@ -22,6 +22,7 @@ use postroad_testkit::dovecot::{Dovecot, PASSWORD};
 use postroad_testkit::{SimClock, builders, sqlite};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
@@ -227,6 +228,22 @@ impl World {
             .await
             .unwrap()
             .unwrap()
+    }
+
+    /// A session that may wait, by a clock that goes on a second each time that it is asked, and looks each second.
+    pub async fn look_kept(&self, seed: &SeedBox) -> Looked {
+        struct Ticking(AtomicI64);
+        impl Clock for Ticking {
+            fn now(&self) -> Timestamp {
+                Timestamp(self.0.fetch_add(1_000, Ordering::SeqCst))
+            }
+        }
+        let clock = Ticking(AtomicI64::new(self.clock.now().0));
+        let pace = Pace { waits: vec![Duration::from_secs(2); 3], ..Pace::default() };
+        let placements = Placements::new(self.store.clone(), pace, None);
+        let stop = CancellationToken::new();
+        let looked = placements.look(seed, Which::Due, self.node, &clock, &stop);
+        looked.await.unwrap().unwrap()
     }
 
     /// As [`Self::look`], by another node.
