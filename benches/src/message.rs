@@ -108,6 +108,7 @@ pub fn setup(relay: &Relay) -> Setup {
         relays: vec![relay.clone()],
         pools: vec![builders::pool("newsletter", &["sink"])],
         domains: vec![builders::sending_domain()],
+        seeds: Vec::new(),
         public_url: Some("https://news.example.com".into()),
         expire_after: Duration::from_secs(86_400),
         unknown_wait: Duration::from_secs(3_600),

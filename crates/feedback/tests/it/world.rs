@@ -67,6 +67,7 @@ impl World {
             relays: vec![relay.clone()],
             pools: vec![builders::pool("newsletter", &["own"])],
             domains: vec![builders::sending_domain()],
+            seeds: Vec::new(),
             public_url: Some("https://news.example.com".into()),
             expire_after: Duration::from_secs(72 * 3600),
             unknown_wait: Duration::from_secs(1800),
