@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 
 /// A message of the fake: its folder, its header, and its tab.
 #[derive(Clone, Debug)]
@@ -30,6 +32,7 @@ pub struct Fake {
     pub at: SocketAddr,
     mails: Arc<Mutex<Vec<Mail>>>,
     said: Arc<Mutex<Vec<String>>>,
+    closed: Arc<Semaphore>,
 }
 
 const FOLDERS: &str = "* LIST (\\HasNoChildren) \"/\" \"INBOX\"\r\n\
@@ -43,11 +46,17 @@ impl Fake {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
         let (mails, said) = (Arc::<Mutex<Vec<Mail>>>::default(), Arc::default());
-        let fake = Self { at, mails: mails.clone(), said: Arc::clone(&said) };
+        let closed = Arc::new(Semaphore::new(0));
+        let fake =
+            Self { at, mails: mails.clone(), said: Arc::clone(&said), closed: closed.clone() };
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let talk = Talk { quirks, mails: mails.clone(), said: said.clone(), open: "" };
-                tokio::spawn(talk.run(stream));
+                let closed = closed.clone();
+                tokio::spawn(async move {
+                    talk.run(stream).await;
+                    closed.add_permits(1);
+                });
             }
         });
         fake
@@ -55,6 +64,13 @@ impl Fake {
 
     pub fn put(&self, folder: &'static str, tab: &'static str, header: String) {
         self.mails.lock().unwrap().push(Mail { folder, header, tab });
+    }
+
+    /// Waits until so many connections have ended.
+    pub async fn closed(&self, connections: u32) {
+        let ended = self.closed.acquire_many(connections);
+        let ended = tokio::time::timeout(Duration::from_secs(60), ended).await;
+        ended.unwrap().unwrap().forget();
     }
 
     /// Every command line that it got, without the tags.

@@ -5,5 +5,6 @@
 mod fake;
 mod gmail;
 mod looks;
+mod service;
 mod trouble;
 mod world;

@@ -12,7 +12,7 @@ use postroad_model::{
     CampaignId, Clock, Epoch, LeaseToken, MailboxProvider, NodeId, PoolId, RelayId, Reply, Secret,
     Timestamp,
 };
-use postroad_placement::{Looked, OpenAccess, Pace, Placements, SeedBox, Which};
+use postroad_placement::{Looked, Looking, OpenAccess, Pace, Placements, SeedBox, Which};
 use postroad_store::{
     Claim, Commit, Durability, ImportRow, ImportSlice, Intent, LeaseRequest, NewCampaign, SeedCopy,
     Seen, ServeWhich, Settled, Settlement, Store, StoreSettings, Takeover, Was, WriteBatch,
@@ -244,6 +244,13 @@ impl World {
         let stop = CancellationToken::new();
         let looked = placements.look(seed, Which::Due, self.node, &clock, &stop);
         looked.await.unwrap().unwrap()
+    }
+
+    /// The service over these mailboxes, a given number at once.
+    pub fn looking(&self, boxes: Vec<SeedBox>, at_once: usize) -> Looking {
+        let pace = Pace { at_once, ..Pace::default() };
+        let placements = Arc::new(Placements::new(self.store.clone(), pace, None));
+        Looking { placements, boxes, node: self.node, clock: self.clock.clone() }
     }
 
     /// As [`Self::look`], by another node.
