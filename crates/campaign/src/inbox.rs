@@ -37,7 +37,8 @@ impl From<InboxRate> for Rate {
 pub struct Inbox {
     /// Always true: seeds never engage, so that a real recipient's filter may judge otherwise.
     pub estimate: bool,
-    /// Weighted by the audience's mailbox providers; absent as long as no copy says anything.
+    /// Weighted by the audience's mailbox providers, or that of all copies where none is at one of them (`covered` is 0
+    /// then); absent as long as no copy says anything.
     pub rate: Option<Rate>,
     /// The share of the audience at providers that the rate speaks for, 0 to 1.
     pub covered: f64,
@@ -193,9 +194,11 @@ fn estimate(copies: &[SeedCopy], mix: &[(MailboxProvider, i64)]) -> Inbox {
         all.add(copy.placement, 1);
     }
     let found = weighted(&by_provider, mix);
+    // Where no seed is at a provider of the audience, the copies still say something, of nobody in particular.
+    let rate = found.as_ref().map(|w| w.rate).or_else(|| all.rate());
     Inbox {
         estimate: true,
-        rate: found.as_ref().map(|w| w.rate.into()),
+        rate: rate.map(Rate::from),
         covered: found.as_ref().map_or(0.0, |w| w.covered),
         uncovered: match &found {
             Some(w) => w.uncovered.iter().map(|p| p.as_str()).collect(),

@@ -57,6 +57,12 @@ impl Folder {
     pub fn title(&self) -> String {
         decoded(&self.name)
     }
+
+    /// What its name suggests, whatever the server told.
+    #[must_use]
+    pub fn suggests(&self) -> Option<SpecialUse> {
+        guess(&self.title(), self.delimiter.as_deref())
+    }
 }
 
 /// What servers without RFC 6154 call their folders, in lower case, without the folder above. In the languages of the

@@ -210,7 +210,10 @@ pub(crate) fn wilson_ends(ratio: f64, samples: u32, z: f64) -> (f64, f64) {
     let middle = ratio + z2 / (2.0 * n);
     let half = z * (ratio * (1.0 - ratio) / n + z2 / (4.0 * n * n)).sqrt();
     let end = |x: f64| (x / (1.0 + z2 / n)).clamp(0.0, 1.0);
-    (end(middle - half), end(middle + half))
+    // Where all or none are in inboxes one end is exact, whatever the rounding.
+    let lower = if ratio <= 0.0 { 0.0 } else { end(middle - half) };
+    let upper = if ratio >= 1.0 { 1.0 } else { end(middle + half) };
+    (lower, upper)
 }
 
 /// `75 % of 16 copies (51 to 90 %)`: the only form in which a rate is put into a sentence.

@@ -28,6 +28,8 @@ pub(crate) fn places(folders: &[Folder]) -> Vec<Place> {
         let (turn, means) = match folder.special_use {
             Some(SpecialUse::Inbox) => (0, Placement::Inbox),
             Some(SpecialUse::Junk) => (1, Placement::Spam),
+            // A second folder for spam beside the one that the server tells of.
+            None if folder.suggests() == Some(SpecialUse::Junk) => (1, Placement::Spam),
             None => (2, Placement::Other),
             Some(SpecialUse::Archive | SpecialUse::Trash) => (3, Placement::Other),
             Some(SpecialUse::All) => (4, Placement::Other),
@@ -81,6 +83,15 @@ mod tests {
             ("[Gmail]/All Mail", Placement::Other),
         ];
         assert_eq!(names(&gmail), expected.map(|(n, p)| (n.to_owned(), p)));
+    }
+
+    #[test]
+    fn every_folder_that_is_named_for_spam_is_one() {
+        let two = [folder("Junk", Some(SpecialUse::Junk)), folder("INBOX/Spamverdacht", None)];
+        let expected = [("INBOX", Placement::Inbox), ("Junk", Placement::Spam)];
+        let mut expected = expected.map(|(n, p)| (n.to_owned(), p)).to_vec();
+        expected.push(("INBOX/Spamverdacht".into(), Placement::Spam));
+        assert_eq!(names(&two), expected);
     }
 
     #[test]

@@ -97,7 +97,9 @@ fn a_campaigns_seeds_show_where_it_landed() {
     assert_eq!((&whole["accepted"], &whole["audience"]), (&json!(10), &json!(10)), "{whole}");
     assert_eq!(whole["seeds"], json!({ "total": 4, "accepted": 4 }));
     assert_eq!(whole["inbox"]["copies"], json!({ "inbox": 2, "spam": 2 }), "{whole}");
-    folder.run("campaign status hello").ends(0).says(&["Seeds: 4 of 4", "2 inbox, 2 spam"]);
+    let says =
+        ["Seeds: 4 of 4", "2 inbox, 2 spam", "50 % (15 % to 85 %, n = 4)", "estimate", "0 % of"];
+    folder.run("campaign status hello").ends(0).says(&says);
     folder.run("explain seed@g.test --campaign hello").ends(0).says(&["a seed", "landed: inbox"]);
     folder.run("seed report --campaign hello").ends(0).says(&["Not covered: one x other"]);
     let unseen = |domain, at| dovecot.unseen(domain, at);
