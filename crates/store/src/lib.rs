@@ -36,6 +36,7 @@ mod plans;
 mod providers;
 mod relays;
 mod reports;
+mod seed_counts;
 mod seed_looks;
 mod seeds;
 #[cfg(test)]
@@ -78,6 +79,7 @@ pub use lists::{ListDeletion, ListInfo, Unsubscribe, UnsubscribeFrom, Unsubscrib
 pub use plans::StoredPlan;
 pub use providers::HostedContact;
 pub use reports::{Count, ExportRow};
+pub use seed_counts::PlacementCells;
 pub use seed_looks::{SeedLook, SeedMailboxRow};
 pub use seeds::{Authentication, NewSeedCopy, SeedCopy, UNRELEASED};
 pub use sql::{Statement, statements};

@@ -3,8 +3,7 @@
 //! `campaign` plans and releases, `placement` looks (`seed_looks`), reports and the exporter read. A copy is a delivery
 //! row of role seed, pinned to its relay, and one row beside it that says whose mailbox it is for and where it
 //! landed. What must hold: a campaign's seeds are planned once; a copy that is not released is never due; nothing
-//! here counts in the audience's sums. The audience by mailbox provider is kept at the freeze, so that no reader counts
-//! rows.
+//! here counts in the audience's sums. Counts are read by `seed_counts`.
 
 use crate::backend::{Named, read, tx};
 use crate::campaigns::json;
@@ -13,19 +12,15 @@ use crate::reports::state_of;
 use crate::sql::sql;
 use crate::{Error, Result, Store};
 use postroad_model::delivery::{DeliveryState, Role};
-use postroad_model::placement::{AuthResult, Placement, PlacementCounts};
+use postroad_model::placement::{AuthResult, Placement};
 use postroad_model::{CampaignId, DeliveryId, EmailAddress, MailboxProvider, RelayId, Timestamp};
-use std::collections::BTreeMap;
 
 sql! {
-    both AUDIENCE_MIX_OF = "audience_mix_of";
     both SEED_PLANNED = "seed_planned";
     both SEED_ROW_INSERT = "seed_row_insert";
     both SEED_COPY_INSERT = "seed_copy_insert";
     both SEED_GAP_ADD = "seed_gap_add";
-    both SEED_GAPS_OF = "seed_gaps_of";
     both SEED_COPIES_OF = "seed_copies_of";
-    both SEED_CAMPAIGNS_LAST = "seed_campaigns_last";
     both SEED_UNRELEASED = "seed_unreleased";
     both SEED_RELEASE_ROW = "seed_release_row";
     both SEED_RELEASE_COPY = "seed_release_copy";
@@ -139,7 +134,7 @@ pub(crate) struct CopyRow {
 }
 
 /// Where a copy is, of what the mailbox showed and the row's state: only what a relay took can be pending.
-fn placement_of(found: Placement, state: DeliveryState) -> Placement {
+pub(crate) fn placement_of(found: Placement, state: DeliveryState) -> Placement {
     match (found, state) {
         (
             Placement::Inbox
@@ -210,10 +205,6 @@ impl CopyRow {
             closed: self.closed_at.is_some(),
         })
     }
-}
-
-fn provider_of(code: i64) -> MailboxProvider {
-    MailboxProvider::from_code(code).unwrap_or(MailboxProvider::Other)
 }
 
 impl Store {
@@ -295,66 +286,6 @@ impl Store {
                 .named(&SEED_COPIES_OF)
         })?;
         rows.into_iter().map(CopyRow::into_copy).collect()
-    }
-
-    /// A campaign's seed copies counted by relay, mailbox provider and place.
-    ///
-    /// # Errors
-    /// The database's; `Inconsistent`.
-    pub async fn placement_cells(
-        &self,
-        campaign: CampaignId,
-    ) -> Result<Vec<(RelayId, MailboxProvider, PlacementCounts)>> {
-        let mut cells: BTreeMap<(RelayId, MailboxProvider), PlacementCounts> = BTreeMap::new();
-        for copy in self.seed_copies(campaign).await? {
-            cells.entry((copy.relay, copy.provider)).or_default().add(copy.placement, 1);
-        }
-        Ok(cells.into_iter().map(|((relay, provider), counts)| (relay, provider, counts)).collect())
-    }
-
-    /// Relays and mailbox providers of the audience that no seed of the campaign looks at.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn seed_gaps(&self, campaign: CampaignId) -> Result<Vec<(RelayId, MailboxProvider)>> {
-        let rows: Vec<(i64, i64)> = read!(self, |c, e| {
-            sqlx::query_as(SEED_GAPS_OF.of(e))
-                .bind(campaign.0)
-                .fetch_all(&mut *c)
-                .await
-                .named(&SEED_GAPS_OF)
-        })?;
-        Ok(rows.into_iter().map(|(relay, code)| (RelayId(relay), provider_of(code))).collect())
-    }
-
-    /// The newest campaigns that have seeds.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn seeded_campaigns(&self, limit: i64) -> Result<Vec<CampaignId>> {
-        let ids: Vec<i64> = read!(self, |c, e| {
-            sqlx::query_scalar(SEED_CAMPAIGNS_LAST.of(e))
-                .bind(limit)
-                .fetch_all(&mut *c)
-                .await
-                .named(&SEED_CAMPAIGNS_LAST)
-        })?;
-        Ok(ids.into_iter().map(CampaignId).collect())
-    }
-
-    /// The audience by mailbox provider, as it was frozen.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn provider_mix(&self, campaign: CampaignId) -> Result<Vec<(MailboxProvider, i64)>> {
-        let rows: Vec<(i64, i64)> = read!(self, |c, e| {
-            sqlx::query_as(AUDIENCE_MIX_OF.of(e))
-                .bind(campaign.0)
-                .fetch_all(&mut *c)
-                .await
-                .named(&AUDIENCE_MIX_OF)
-        })?;
-        Ok(rows.into_iter().map(|(code, n)| (provider_of(code), n)).collect())
     }
 
     /// Lets the seed copies go whose rank is not above `up_to_rank`; gives how many were waiting for that.

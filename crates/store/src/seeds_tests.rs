@@ -191,6 +191,10 @@ async fn only_what_a_relay_took_is_pending_and_a_look_tells_the_rest() {
         let cells = store.placement_cells(ONE).await.unwrap();
         assert_eq!(cells.len(), 2);
         assert_eq!(cells[0], (RelayId(9), MailboxProvider::Google, spam));
+        let of = store.placement_cells_of(&[ONE, CampaignId(2)]).await.unwrap();
+        let of = &of[&ONE];
+        let cells: Vec<_> = of.iter().map(|((r, p), counts)| (*r, *p, *counts)).collect();
+        assert_eq!(cells, store.placement_cells(ONE).await.unwrap(), "counted in either way");
     })
     .await;
 }

@@ -94,6 +94,7 @@ pub fn statements() -> impl Iterator<Item = &'static Statement> {
         crate::providers::STATEMENTS,
         crate::reports::STATEMENTS,
         crate::seeds::STATEMENTS,
+        crate::seed_counts::STATEMENTS,
         crate::seed_looks::STATEMENTS,
         crate::views::STATEMENTS,
         crate::writes::STATEMENTS,

@@ -8,14 +8,12 @@ use postroad_metrics::{CampaignPlacement, PlacementCell, PlacementSnapshot, Seed
 use postroad_model::placement::{AuthMethod, AuthResult, PlacementCounts};
 use postroad_model::weighted::{ByProvider, weighted};
 use postroad_model::{MailboxProvider, RelayId, Timestamp};
-use postroad_store::{Result, SeedCopy, Store};
+use postroad_store::{PlacementCells, Result, SeedCopy, Store};
 use std::collections::BTreeMap;
 
 /// So many campaigns make the pooled rate, of so many that are read.
 const POOLED: usize = 10;
 const POOLED_READ: i64 = 20;
-
-type Cells = BTreeMap<(RelayId, MailboxProvider), PlacementCounts>;
 
 /// Reads it.
 pub(crate) async fn read(
@@ -53,15 +51,15 @@ pub(crate) async fn read(
     Ok(PlacementSnapshot { at: now, campaigns, pooled, seeds })
 }
 
-fn cells(copies: &[SeedCopy]) -> Cells {
-    let mut cells = Cells::new();
+fn cells(copies: &[SeedCopy]) -> PlacementCells {
+    let mut cells = PlacementCells::new();
     for copy in copies {
         cells.entry((copy.relay, copy.provider)).or_default().add(copy.placement, 1);
     }
     cells
 }
 
-fn by_provider(cells: &Cells) -> ByProvider {
+fn by_provider(cells: &PlacementCells) -> ByProvider {
     let mut sums = ByProvider::new();
     for ((_, provider), counts) in cells {
         *sums.entry(*provider).or_default() += *counts;
@@ -69,7 +67,7 @@ fn by_provider(cells: &Cells) -> ByProvider {
     sums
 }
 
-fn named(cells: &Cells, names: &BTreeMap<RelayId, String>) -> Vec<PlacementCell> {
+fn named(cells: &PlacementCells, names: &BTreeMap<RelayId, String>) -> Vec<PlacementCell> {
     let cell = |((relay, provider), counts): (&(RelayId, MailboxProvider), &PlacementCounts)| {
         let relay = names.get(relay)?.clone();
         Some(PlacementCell { relay, provider: *provider, counts: *counts })
@@ -94,18 +92,14 @@ fn authentication(copies: &[SeedCopy]) -> Vec<(MailboxProvider, AuthMethod, Auth
 
 /// The last campaigns together, the newest first; those without a copy that says something push none out.
 async fn pooled(store: &Store, names: &BTreeMap<RelayId, String>) -> Result<Vec<PlacementCell>> {
-    let mut sum = Cells::new();
-    let mut told = 0;
-    for id in store.seeded_campaigns(POOLED_READ).await? {
-        let cells = cells(&store.seed_copies(id).await?);
-        if cells.values().any(|counts| counts.samples() > 0) {
-            told += 1;
-            for (pair, counts) in cells {
-                *sum.entry(pair).or_default() += counts;
-            }
-        }
-        if told == POOLED {
-            break;
+    let newest = store.seeded_campaigns(POOLED_READ).await?;
+    let cells = store.placement_cells_of(&newest).await?;
+    let told = newest.iter().filter_map(|id| cells.get(id));
+    let told = told.filter(|cells| cells.values().any(|counts| counts.samples() > 0));
+    let mut sum = PlacementCells::new();
+    for cells in told.take(POOLED) {
+        for (pair, counts) in cells {
+            *sum.entry(*pair).or_default() += *counts;
         }
     }
     Ok(named(&sum, names))
