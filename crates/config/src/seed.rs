@@ -85,13 +85,16 @@ pub(crate) fn seeds(root: &Section<'_>, relays: &[Relay]) -> Vec<Seed> {
     let mut list: Vec<Seed> = Vec::new();
     let mut taken: BTreeMap<String, String> = BTreeMap::new();
     for mut section in root.tables("seed", "seed") {
+        let given = section.name("name").map(|n| n.value);
+        if let Some(name) = &given {
+            section.named(name);
+        }
         let address = address(&section, "address");
         if address.is_none() && !section.has("address") {
             section.missing("address", "where campaigns send the seed's copies");
         }
-        let name = section.name("name").map(|n| n.value);
         let spelt = address.as_ref().map(|a| a.value.to_string());
-        let name = name.or(spelt).unwrap_or_default();
+        let name = given.or(spelt).unwrap_or_default();
         if !name.is_empty() {
             section.named(&name);
         }
