@@ -3,13 +3,13 @@
 //! Plain mapping, no decisions: a value is looked up in one place and handed over. The parts that run (engine, web,
 //! sinks) are started by the commands.
 
+pub mod asking;
 pub mod composer;
 pub mod credentials;
 pub mod engine;
 pub mod feedback;
 pub mod observe;
 pub mod placement;
-mod providers;
 pub mod supervise;
 pub mod view;
 pub mod ways;

@@ -1,8 +1,10 @@
-//! What DNS says of a recipient's domain: who hosts its mailboxes (RFC 5321 section 5.1).
+//! What DNS says of domains: who hosts a recipient's mailboxes (RFC 5321 section 5.1), and what is published of ours.
 //!
-//! `campaign` asks for domains that are in no table of well-known ones, so that a company at Google or Microsoft is
-//! counted, paced and reported as what it is. What must always hold: an answer that is not sure is an error, never a
+//! `campaign` has domains asked for that are in no table of well-known ones, so that a company at Google or Microsoft is
+//! counted, paced and reported as what it is; `serve` and `doctor` check the sending domains. What must always hold: an answer that is not sure is an error, never a
 //! provider; each question has an end in time. It knows nothing of databases and sends no mail.
+
+mod preflight;
 
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig, ResolverOpts};
@@ -12,6 +14,8 @@ use hickory_resolver::proto::rr::RData;
 use postroad_model::{Domain, MailboxProvider};
 use std::net::SocketAddr;
 use std::time::Duration;
+
+pub use preflight::{Check, Checked, Expected};
 
 /// One try with one server.
 const WITHIN: Duration = Duration::from_secs(3);
@@ -26,10 +30,10 @@ pub enum Error {
     #[error("cannot read which DNS servers this system asks: {0}; name them in [dns] servers")]
     System(String),
     /// No answer that can be relied upon.
-    #[error("cannot look up the mail hosts of {domain}: {why}")]
+    #[error("cannot look up {name} in DNS: {why}")]
     Lookup {
-        /// Whose.
-        domain: String,
+        /// Whose records.
+        name: String,
         /// The resolver's words.
         why: String,
     },
@@ -74,15 +78,20 @@ impl Dns {
     /// # Errors
     /// `Lookup` when no server gave a sure answer.
     pub async fn provider(&self, domain: &Domain) -> Result<MailboxProvider, Error> {
+        let hosts = self.mail_hosts(domain.as_str()).await?;
+        let known = hosts.iter().filter_map(|host| Domain::parse(host).ok());
+        Ok(known
+            .map(|host| MailboxProvider::of_mx(&host))
+            .find(|provider| *provider != MailboxProvider::Other)
+            .unwrap_or(MailboxProvider::Other))
+    }
+
+    /// The hosts of a domain's MX records, the best first; none where it has none. `.` alone means that it takes no mail.
+    async fn mail_hosts(&self, domain: &str) -> Result<Vec<String>, Error> {
         // The dot at the end: no search list, which would answer for another domain.
         let found = match self.resolver.mx_lookup(format!("{domain}.").as_str()).await {
             Ok(found) => found,
-            Err(error) if error.is_nx_domain() || error.is_no_records_found() => {
-                return Ok(MailboxProvider::Other);
-            }
-            Err(error) => {
-                return Err(Error::Lookup { domain: domain.to_string(), why: error.to_string() });
-            }
+            Err(error) => return nothing(domain, &error).map(|()| Vec::new()),
         };
         let mut hosts: Vec<(u16, String)> = (found.answers().iter())
             .filter_map(|record| {
@@ -91,12 +100,29 @@ impl Dns {
             })
             .collect();
         hosts.sort_unstable();
-        let known = hosts.iter().filter_map(|(_, host)| Domain::parse(host).ok());
-        Ok(known
-            .map(|host| MailboxProvider::of_mx(&host))
-            .find(|provider| *provider != MailboxProvider::Other)
-            .unwrap_or(MailboxProvider::Other))
+        Ok(hosts.into_iter().map(|(_, host)| host).collect())
     }
+
+    /// The TXT records of a name, each with its character-strings joined; none where it has none.
+    async fn texts(&self, name: &str) -> Result<Vec<String>, Error> {
+        let found = match self.resolver.txt_lookup(format!("{name}.").as_str()).await {
+            Ok(found) => found,
+            Err(error) => return nothing(name, &error).map(|()| Vec::new()),
+        };
+        let texts = found.answers().iter().filter_map(|record| {
+            let RData::TXT(txt) = &record.data else { return None };
+            Some(String::from_utf8_lossy(&txt.txt_data.concat()).into_owned())
+        });
+        Ok(texts.collect())
+    }
+}
+
+/// A sure "there is none", or an error.
+fn nothing(name: &str, error: &NetError) -> Result<(), Error> {
+    if error.is_nx_domain() || error.is_no_records_found() {
+        return Ok(());
+    }
+    Err(Error::Lookup { name: name.to_owned(), why: error.to_string() })
 }
 
 fn server(at: SocketAddr) -> NameServerConfig {

@@ -222,7 +222,7 @@ pub(crate) const USUAL_BOUNCES: [(BounceKind, Reason); 3] = [
 /// What is looked at before a sending domain is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PreflightCheck {
-    /// The SPF record covers the envelope domain's relays.
+    /// The envelope domain has one SPF record.
     Spf,
     /// The DKIM key is published and is ours.
     Dkim,
@@ -230,13 +230,11 @@ pub enum PreflightCheck {
     Dmarc,
     /// The bounce domain has a mail host.
     Mx,
-    /// The relay's address has a name that leads back to it.
-    Ptr,
 }
 
 impl PreflightCheck {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Spf, Self::Dkim, Self::Dmarc, Self::Mx, Self::Ptr];
+    pub const ALL: [Self; 4] = [Self::Spf, Self::Dkim, Self::Dmarc, Self::Mx];
 
     /// The label.
     #[must_use]
@@ -246,7 +244,6 @@ impl PreflightCheck {
             Self::Dkim => "dkim",
             Self::Dmarc => "dmarc",
             Self::Mx => "mx",
-            Self::Ptr => "ptr",
         }
     }
 }

@@ -202,19 +202,46 @@ impl Dovecot {
     /// How many messages lie in a folder of a domain's mailbox (`""` is the inbox), new and seen.
     #[must_use]
     pub fn count(&self, domain: &str, folder: &str) -> usize {
-        let maildir = self.folder.path().join("mail").join(domain);
-        let maildir = if folder.is_empty() { maildir } else { maildir.join(format!(".{folder}")) };
+        let maildir = self.maildir(domain, folder);
         let files = |name: &str| fs::read_dir(maildir.join(name)).map_or(0, Iterator::count);
         files("new") + files("cur")
     }
 }
 
 impl Dovecot {
+    /// Puts another Sieve script in the place of the one that it was started with; the next delivery goes by it.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn script(&self, text: &str) {
+        let path = self.folder.path().join("rules.sieve");
+        // Its compiled form would be taken for younger within the same second.
+        let _ = fs::remove_file(path.with_extension("svbin"));
+        let new = path.with_extension("new");
+        fs::write(&new, text).expect("the folder is ours");
+        give_to(&new, unprivileged(&["nobody"]));
+        fs::rename(&new, &path).expect("the folder is ours");
+        let _ = fs::remove_file(path.with_extension("svbin"));
+    }
+
+    /// The messages of a folder as they were delivered; the inbox is `""`.
+    #[must_use]
+    pub fn messages(&self, domain: &str, folder: &str) -> Vec<String> {
+        let maildir = self.maildir(domain, folder);
+        let files = ["new", "cur"].into_iter().filter_map(|n| fs::read_dir(maildir.join(n)).ok());
+        let files = files.flatten().flatten().filter_map(|file| fs::read(file.path()).ok());
+        files.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect()
+    }
+
+    fn maildir(&self, domain: &str, folder: &str) -> PathBuf {
+        let maildir = self.folder.path().join("mail").join(domain);
+        if folder.is_empty() { maildir } else { maildir.join(format!(".{folder}")) }
+    }
+
     /// How many messages of a folder nobody has read: without the flag `S`.
     #[must_use]
     pub fn unseen(&self, domain: &str, folder: &str) -> usize {
-        let maildir = self.folder.path().join("mail").join(domain);
-        let maildir = if folder.is_empty() { maildir } else { maildir.join(format!(".{folder}")) };
+        let maildir = self.maildir(domain, folder);
         let names = ["new", "cur"].into_iter().filter_map(|n| fs::read_dir(maildir.join(n)).ok());
         let names = names.flatten().flatten().map(|f| f.file_name().to_string_lossy().into_owned());
         let read = |name: &str| name.rsplit_once(":2,").is_some_and(|(_, f)| f.contains('S'));

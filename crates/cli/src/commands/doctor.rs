@@ -10,6 +10,7 @@ use crate::exit::{Exit, message};
 use crate::logging;
 use crate::output::Table;
 use crate::sinks::Sinks;
+use crate::wiring::asking::{preflight, resolver};
 use crate::wiring::placement::boxes;
 use anyhow::Result;
 use postroad_config::Config;
@@ -72,6 +73,7 @@ async fn examine(app: &App, mut config: Config, findings: &mut Findings) {
         ),
     );
     keys(&config, findings);
+    published(&config, findings).await;
     ports(&config, findings);
     let sinks = match Sinks::start(&mut config, &app.clock).await {
         Ok(sinks) => Some(sinks),
@@ -124,6 +126,26 @@ fn keys(config: &Config, findings: &mut Findings) {
             warnings.into_iter().for_each(|w| findings.add(Verdict::Warning, "dkim", w));
         }
         Err(error) => findings.add(Verdict::Failed, "dkim", message(&error.into())),
+    }
+}
+
+/// What DNS says of the sending domains, where it may be asked.
+async fn published(config: &Config, findings: &mut Findings) {
+    let (Some(servers), Ok((keys, _))) = (&config.dns, KeyRing::load(&config.domains)) else {
+        return;
+    };
+    let dns = match resolver(servers) {
+        Ok(dns) => dns,
+        Err(error) => return findings.add(Verdict::Failed, "dns", message(&error)),
+    };
+    for domain in &config.domains {
+        match preflight(&dns, domain, &keys).await {
+            Ok(checked) => checked.into_iter().for_each(|c| {
+                let verdict = if c.passed { Verdict::Ok } else { Verdict::Failed };
+                findings.add(verdict, "dns", c.said);
+            }),
+            Err(error) => findings.add(Verdict::Warning, "dns", message(&error.into())),
+        }
     }
 }
 

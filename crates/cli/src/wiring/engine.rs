@@ -2,12 +2,12 @@
 //!
 //! On SQLite a lock file proves that one engine at most works on a database; with PostgreSQL lanes' leases do.
 
+use super::asking::{Asking, Checking};
 use super::composer::Maker;
 use super::credentials::{Authorities, login};
 use super::feedback::{Sweeping, feedback};
 use super::observe::{Counted, Noted};
 use super::placement::Placing;
-use super::providers::Asking;
 use super::supervise::Supervision;
 use crate::app::{App, Opened, Registry};
 use crate::environment;
@@ -22,7 +22,7 @@ use postroad_delivery::{Compose, Engine, EngineSettings, Parts, Served};
 use postroad_dkim::KeyRing;
 use postroad_feedback::Feedback;
 use postroad_metrics::Metrics;
-use postroad_model::relay::Relay;
+use postroad_model::relay::{Relay, SendingDomain};
 use postroad_model::{NodeId, PoolId, RelayId};
 use postroad_store::{ServeWhich, StoreClock, Takeover};
 use std::collections::BTreeMap;
@@ -101,7 +101,9 @@ pub async fn start(
     };
     let asking = match (&which, &opened.config.dns) {
         (ServeWhich::All, Some(servers)) => {
-            Some(Asking::start(servers, opened.store.clone(), node, clock.clone())?)
+            let (store, clock) = (opened.store.clone(), clock.clone());
+            let checking = checking(&opened.config.domains, metrics.as_ref())?;
+            Some(Asking::start(servers, store, node, clock, checking)?)
         }
         (ServeWhich::Only(_), _) | (ServeWhich::All, None) => None,
     };
@@ -127,6 +129,13 @@ pub async fn start(
         clock,
         _lock: lock,
     })
+}
+
+/// With an exporter, sending domains are checked.
+fn checking(domains: &[SendingDomain], metrics: Option<&Arc<Metrics>>) -> Result<Option<Checking>> {
+    let Some(metrics) = metrics else { return Ok(None) };
+    let (keys, _) = KeyRing::load(domains)?;
+    Ok(Some(Checking { domains: domains.to_vec(), keys, metrics: metrics.clone() }))
 }
 
 /// With an exporter, what is composed and settled is counted.

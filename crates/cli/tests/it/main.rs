@@ -8,6 +8,7 @@ mod campaigns;
 mod folder;
 mod people;
 mod seeds;
+mod seeing;
 mod serving;
 mod setup;
 mod story;

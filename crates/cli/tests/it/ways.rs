@@ -143,7 +143,7 @@ fn bounces_of_a_real_postfix_are_heard_of_through_the_listener_and_a_webhook() {
     ends(serve);
 }
 
-fn post(address: &str, path: &str, body: &str) -> String {
+pub fn post(address: &str, path: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let length = body.len();
