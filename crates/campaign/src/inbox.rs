@@ -40,12 +40,51 @@ pub struct Inbox {
     /// Weighted by the audience's mailbox providers, or that of all copies where none is at one of them (`covered` is 0
     /// then); absent as long as no copy says anything.
     pub rate: Option<Rate>,
+    /// False where no copy tells of a provider of the audience: the rate is then that of all copies together.
+    pub weighted: bool,
     /// The share of the audience at providers that the rate speaks for, 0 to 1.
     pub covered: f64,
     /// Mailbox providers of the audience that it does not speak for.
     pub uncovered: Vec<&'static str>,
     /// The seeds' copies by place.
     pub copies: BTreeMap<&'static str, u32>,
+    /// The rates of their mailbox providers, all relays together.
+    pub providers: BTreeMap<&'static str, Option<Rate>>,
+    /// The rates of the relays, all mailbox providers together.
+    pub relays: BTreeMap<String, Option<Rate>>,
+}
+
+impl Rate {
+    /// `92 % (81 to 97 %) of 30 copies`.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let percent = |x: f64| (x * 100.0).round();
+        let (ratio, lower, upper) = (percent(self.ratio), percent(self.lower), percent(self.upper));
+        let copies = if self.samples == 1 { "copy" } else { "copies" };
+        format!("{ratio} % ({lower} to {upper} %) of {} {copies}", self.samples)
+    }
+}
+
+impl Inbox {
+    /// One line for people: `about 92 % (81 to 97 %) of 30 copies, 2 pending; for 88 % of the audience`.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let mut line = match &self.rate {
+            Some(rate) => format!("about {}", rate.line()),
+            None => "nothing is known yet".to_owned(),
+        };
+        for placement in [Placement::Pending, Placement::Unknown] {
+            if let Some(n) = self.copies.get(placement.as_str()) {
+                line.push_str(&format!(", {n} {}", placement.as_str()));
+            }
+        }
+        if self.weighted && self.covered < 0.995 {
+            line.push_str(&format!("; for {} % of the audience", (self.covered * 100.0).round()));
+        } else if self.rate.is_some() && !self.weighted {
+            line.push_str("; none at the audience's mailbox providers");
+        }
+        line
+    }
 }
 
 /// One relay and mailbox provider.
@@ -130,7 +169,8 @@ pub async fn inbox(store: &Store, id: CampaignId) -> Result<Option<Inbox>> {
         return Ok(None);
     }
     let mix = store.provider_mix(id).await?;
-    Ok(Some(estimate(&copies, &mix)))
+    let names = store.relay_names().await?;
+    Ok(Some(estimate(&copies, &mix, &names)))
 }
 
 /// Everything about a campaign's seeds.
@@ -158,7 +198,7 @@ pub async fn seed_report(store: &Store, name: &str) -> Result<SeedReport> {
         gaps.map(|(id, p)| NotCovered { relay: relay(id), provider: p.as_str() }).collect();
     Ok(SeedReport {
         campaign: campaign.name,
-        inbox: estimate(&copies, &mix),
+        inbox: estimate(&copies, &mix, &names),
         cells: cells.collect(),
         not_covered,
         copies: copies.iter().map(|copy| line(copy, relay(copy.relay))).collect(),
@@ -186,25 +226,35 @@ fn line(copy: &SeedCopy, relay: String) -> Copy {
     }
 }
 
-fn estimate(copies: &[SeedCopy], mix: &[(MailboxProvider, i64)]) -> Inbox {
+fn estimate(
+    copies: &[SeedCopy],
+    mix: &[(MailboxProvider, i64)],
+    names: &BTreeMap<RelayId, String>,
+) -> Inbox {
     let mut by_provider = ByProvider::new();
+    let mut by_relay: BTreeMap<RelayId, PlacementCounts> = BTreeMap::new();
     let mut all = PlacementCounts::default();
     for copy in copies {
         by_provider.entry(copy.provider).or_default().add(copy.placement, 1);
+        by_relay.entry(copy.relay).or_default().add(copy.placement, 1);
         all.add(copy.placement, 1);
     }
+    let relay = |id: RelayId| names.get(&id).cloned().unwrap_or_else(|| id.to_string());
+    let rate = |counts: PlacementCounts| counts.rate().map(Rate::from);
     let found = weighted(&by_provider, mix);
-    // Where no seed is at a provider of the audience, the copies still say something, of nobody in particular.
-    let rate = found.as_ref().map(|w| w.rate).or_else(|| all.rate());
     Inbox {
         estimate: true,
-        rate: rate.map(Rate::from),
+        // Where no seed is at a provider of the audience, the copies still say something, of nobody in particular.
+        rate: found.as_ref().map(|w| w.rate.into()).or_else(|| rate(all)),
+        weighted: found.is_some(),
         covered: found.as_ref().map_or(0.0, |w| w.covered),
         uncovered: match &found {
             Some(w) => w.uncovered.iter().map(|p| p.as_str()).collect(),
             None => mix.iter().map(|(p, _)| p.as_str()).collect(),
         },
         copies: by_place(all),
+        providers: by_provider.into_iter().map(|(p, counts)| (p.as_str(), rate(counts))).collect(),
+        relays: by_relay.into_iter().map(|(id, counts)| (relay(id), rate(counts))).collect(),
     }
 }
 

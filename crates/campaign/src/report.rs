@@ -17,6 +17,8 @@ use std::collections::BTreeMap;
 /// How the imbalance is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counting {
+    /// The counters alone and no forecast, which looks at rows: for `top`, each second.
+    Glance,
     /// From the counters alone: cheap, for `status --watch`.
     Counters,
     /// The rows are counted one by one and held against the counters: `report`, `db check`.
@@ -149,7 +151,10 @@ pub async fn report(
     let id = stored.campaign.id;
     let counts = store.counters(id).await?;
     let of = |state| sum(&counts, Role::Audience, |c| c.code == DeliveryState::code(state));
-    let forecast = forecast(store, setup, &stored, now).await;
+    let forecast = match counting {
+        Counting::Glance => None,
+        Counting::Counters | Counting::Rows => forecast(store, setup, &stored, now).await,
+    };
     let (ends_at, unreached) = ends(&stored.campaign.state, forecast.as_ref());
     Ok(Report {
         campaign: stored.campaign.name.clone(),
@@ -220,7 +225,7 @@ async fn imbalance(
     // Before the freeze is closed the audience is what became rows so far.
     let audience = stored.campaign.audience.unwrap_or(total);
     match counting {
-        Counting::Counters => Ok(audience - total),
+        Counting::Glance | Counting::Counters => Ok(audience - total),
         Counting::Rows => match settled_rows(store, stored.campaign.id).await? {
             Some((rows, counts)) => {
                 let counted =

@@ -7,6 +7,7 @@
 use crate::finding::Finding;
 use crate::{Result, Setup};
 use postroad_model::campaign::{Campaign, CampaignSettings};
+use postroad_model::canary::Canary;
 use postroad_model::delivery::{DeliveryState, Role};
 use postroad_model::plan::Cohort;
 use postroad_model::seed::{self, Seed, SeedChoice, SeedPlan, rank_at};
@@ -68,10 +69,21 @@ pub(crate) fn findings(
             ),
         ));
     }
+    let plan = preview(setup, settings, audience);
+    if settings.canary.is_some() && plan.copies.len() < Canary::FEWEST_SEEDS {
+        findings.push(Finding::warning(
+            "canary_few_seeds",
+            format!(
+                "the canary would have {} seeds' copies; with fewer than {} it proves nothing and lets the campaign go on; \
+                 [[seed]] tables name mailboxes to look into (docs/guide/seeds.md)",
+                plan.copies.len(),
+                Canary::FEWEST_SEEDS
+            ),
+        ));
+    }
     if seeds.is_empty() {
         return findings;
     }
-    let plan = preview(setup, settings, audience);
     let mut missing: Vec<&str> = plan.gaps.iter().map(|(_, p)| p.as_str()).collect();
     missing.sort_unstable();
     missing.dedup();

@@ -106,6 +106,8 @@ pub enum Command {
     Dkim(DkimCommand),
     /// Send what is due and serve unsubscribes and metrics, until stopped.
     Serve(ServeArgs),
+    /// Campaigns, relays and recent trouble at a glance, again each second; q quits.
+    Top(TopArgs),
     /// An SMTP server for trying things: takes mail, sends none, fails as told.
     Sink(Box<SinkArgs>),
     /// A whole campaign to 5,000 made-up people through three pretended relays, on this machine alone.
@@ -192,6 +194,13 @@ pub struct ServeArgs {
     /// Send nothing: unsubscribes, web views and metrics only.
     #[arg(long)]
     pub no_engine: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct TopArgs {
+    /// Print one frame as text and end; so it is where stdout is no terminal.
+    #[arg(long)]
+    pub once: bool,
 }
 
 #[derive(Debug, Args)]

@@ -24,12 +24,13 @@ mod explain;
 pub mod init;
 mod list;
 mod mailbox_check;
-mod relay;
+pub mod relay;
 mod relay_test;
 mod seed;
 mod serve;
 mod sink;
 mod suppression;
+mod top;
 
 use crate::app::App;
 use crate::args::{CampaignCommand, Cli, Command, ContactCommand, MailboxCommand};
@@ -70,6 +71,7 @@ async fn dispatch(app: &App, command: Command) -> Result<Exit> {
         Command::Seed(command) => seed::run(app, &command).await,
         Command::Dkim(command) => dkim::run(app, &command),
         Command::Serve(args) => Box::pin(serve::run(app, &args)).await,
+        Command::Top(args) => top::run(app, &args).await,
         Command::Sink(args) => sink::run(app, &args).await,
         Command::Demo(args) => Box::pin(crate::demo::run(app, &args)).await,
         Command::Completions(args) => completions::run(app, &args),

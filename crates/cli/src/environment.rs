@@ -21,6 +21,11 @@ pub fn stderr_is_terminal() -> bool {
     std::io::stderr().is_terminal()
 }
 
+/// True when somebody watches stdout: the command may take the whole screen.
+pub fn stdout_is_terminal() -> bool {
+    std::io::stdout().is_terminal()
+}
+
 /// A number that nobody can foresee.
 pub fn random_i64() -> i64 {
     let mut rng = rand::rngs::OsRng;

@@ -13,9 +13,11 @@ mod environment;
 mod exit;
 mod logging;
 mod output;
+mod page;
 mod progress;
 mod signals;
 mod sinks;
+mod top;
 mod wiring;
 
 use clap::Parser as _;

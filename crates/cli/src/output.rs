@@ -166,9 +166,35 @@ pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
 }
 
+/// `12,345`, with the language's separator.
+pub fn thousands(n: i64, separator: char) -> String {
+    let digits = n.unsigned_abs().to_string();
+    let mut text = String::new();
+    if n < 0 {
+        text.push('-');
+    }
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(separator);
+        }
+        text.push(digit);
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_numbers_are_parted_by_thousands() {
+        let check = |n, expected: &str| assert_eq!(thousands(n, ','), expected);
+        check(0, "0");
+        check(999, "999");
+        check(1_000, "1,000");
+        check(-1_234_567, "-1,234,567");
+        assert_eq!(thousands(5_000, '.'), "5.000");
+    }
 
     #[test]
     fn columns_stand_under_their_heads() {

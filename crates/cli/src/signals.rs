@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: the first one drains, a second one ends at once. SIGHUP reloads.
+//! Ctrl-C and SIGTERM: the first one drains, a second one ends at once. SIGHUP reloads; all three end `top`.
 
 use crate::exit::Exit;
 use crate::output::Output;
@@ -32,6 +32,30 @@ pub fn stop(output: Output) -> Result<CancellationToken> {
         }
     });
     Ok(token)
+}
+
+/// Ctrl-C, SIGTERM and SIGHUP for a command that has nothing to drain; it says nothing.
+pub struct Quit([tokio::signal::unix::Signal; 3]);
+
+impl Quit {
+    pub fn listen() -> Result<Self> {
+        let listen = |kind| signal(kind).context("cannot listen to signals");
+        Ok(Self([
+            listen(SignalKind::interrupt())?,
+            listen(SignalKind::terminate())?,
+            listen(SignalKind::hangup())?,
+        ]))
+    }
+
+    /// Resolves at the first of them.
+    pub async fn asked(&mut self) {
+        let [interrupt, terminate, hangup] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
 }
 
 /// Resolves at each SIGHUP.

@@ -95,6 +95,8 @@ pub enum CanaryVerdict {
 impl Canary {
     /// The largest share; with more it is no canary.
     pub const MAX_SHARE: f64 = 0.5;
+    /// With fewer seeds it proves nothing.
+    pub const FEWEST_SEEDS: usize = SOME_FROM as usize;
     /// The shortest wait: no mailbox is looked into so soon.
     pub const MIN_WAIT: Duration = Duration::from_secs(60);
 

@@ -90,6 +90,7 @@ pub fn statements() -> impl Iterator<Item = &'static Statement> {
         crate::feedback::STATEMENTS,
         crate::feedback_views::STATEMENTS,
         crate::jobs::STATEMENTS,
+        crate::pages::STATEMENTS,
         crate::plans::STATEMENTS,
         crate::providers::STATEMENTS,
         crate::reports::STATEMENTS,

@@ -172,6 +172,18 @@ on_both_engines! {
         assert_eq!(send_all(&mut world).await, (PEOPLE, 0));
     }
 
+    async fn scheduling_a_canary_without_seeds_warns(world) {
+        world.subscribe_many("all", 5).await;
+        let codes = async |canary: Option<Canary>| -> Vec<&'static str> {
+            let new = world.campaign_with("c", |s| s.canary = canary);
+            let now = world.now();
+            let scheduled = schedule(&world.store, &world.setup, &new, now, now).await.unwrap();
+            scheduled.findings.iter().map(|f| f.code).collect()
+        };
+        assert!(codes(Some(canary(0.1, 0.8))).await.contains(&"canary_few_seeds"));
+        assert!(!codes(None).await.contains(&"canary_few_seeds"));
+    }
+
     async fn without_seeds_enough_the_rest_follows_with_a_warning(world) {
         let mut world = world;
         started(&world, canary(0.1, 0.8), [0, 1]).await;

@@ -1,5 +1,6 @@
 //! campaign: what was typed.
 
+use crate::page::Lang;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -25,8 +26,8 @@ pub enum CampaignCommand {
     Cancel(CampaignNameArgs),
     /// Show where it stands.
     Status(CampaignStatusArgs),
-    /// Show all figures, counted row by row.
-    Report(CampaignNameArgs),
+    /// Show all figures, counted row by row; or write them as a page.
+    Report(CampaignReportArgs),
     /// Open rows again that ended without being accepted.
     Retry(CampaignRetryArgs),
     /// Write its rows as CSV (or JSON lines) to stdout.
@@ -190,6 +191,18 @@ pub struct CampaignResumeArgs {
     /// Why, for the record.
     #[arg(long, value_name = "TEXT", requires = "anyway")]
     pub reason: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct CampaignReportArgs {
+    /// The campaign.
+    pub name: String,
+    /// Write one self-contained page with numbers and plots instead; - is stdout.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// The page's language.
+    #[arg(long, value_enum, default_value_t = Lang::En, requires = "html")]
+    pub lang: Lang,
 }
 
 #[derive(Debug, Args)]

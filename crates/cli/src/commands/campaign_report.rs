@@ -1,19 +1,23 @@
 //! `campaign status|report|list`: the figures.
 
 use crate::app::{App, Opened, Runs};
-use crate::args::{CampaignNameArgs, CampaignStatusArgs};
+use crate::args::{CampaignReportArgs, CampaignStatusArgs};
 use crate::exit::Exit;
 use crate::output::Table;
+use crate::page::{Lang, Page};
 use crate::signals;
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use postroad_campaign::{Counting, Report};
 use postroad_model::campaign::{CampaignKind, CampaignState, HoldReason};
 use postroad_model::delivery::{DeliveryState, Role};
+use postroad_model::when::Zone;
 use postroad_model::{CampaignId, Timestamp};
 use postroad_store::StoredCampaign;
 use serde_json::json;
 use std::time::Duration;
 
+/// Columns of the page's plot over time.
+const SLOTS: i64 = 60;
 /// How often `--watch` looks.
 const WATCH: Duration = Duration::from_secs(1);
 
@@ -64,12 +68,26 @@ fn watch_line(app: &App, r: &Report) -> Result<()> {
     ))
 }
 
-pub async fn report(app: &App, args: &CampaignNameArgs) -> Result<Exit> {
+pub async fn report(app: &App, args: &CampaignReportArgs) -> Result<Exit> {
     let opened = app.open(Runs::Briefly).await?;
     let (store, setup) = (&opened.store, &opened.setup);
     let report =
         postroad_campaign::report(store, setup, &args.name, Counting::Rows, app.now()).await?;
-    app.output.show(&report, text)?;
+    match &args.html {
+        None => app.output.show(&report, text)?,
+        Some(file) => {
+            let page = page(app, &opened, &report, args.lang).await?;
+            if file.as_os_str() == "-" {
+                app.output.data(&page)?;
+            } else {
+                std::fs::write(file, page)
+                    .with_context(|| format!("cannot write {}", file.display()))?;
+                app.output.show(&json!({ "campaign": report.campaign, "file": file }), |_| {
+                    format!("{} is written; it needs no other file", file.display())
+                })?;
+            }
+        }
+    }
     opened.close().await;
     if report.imbalance != 0 {
         app.output.warn("the books do not balance; `postroad db check` says where");
@@ -78,7 +96,26 @@ pub async fn report(app: &App, args: &CampaignNameArgs) -> Result<Exit> {
     Ok(Exit::Ok)
 }
 
-/// A report as a page.
+/// The report as a page for a browser.
+async fn page(app: &App, opened: &Opened, report: &Report, lang: Lang) -> Result<String> {
+    let stored = opened.store.campaign(&report.campaign).await?;
+    let (id, settings) = (stored.campaign.id, &stored.campaign.settings);
+    let over_time = opened.store.accepted_over_time(id, SLOTS).await?;
+    Ok(Page {
+        report,
+        subject: &settings.content.subject,
+        from: &settings.from.to_string(),
+        zone: &Zone::parse(&settings.zone)?,
+        made_at: app.now(),
+        over_time: over_time.as_ref(),
+        providers: &opened.store.states_by_provider(id).await?,
+        opted_out: opened.store.opted_out(id).await?,
+        lang,
+    }
+    .html())
+}
+
+/// A report for a terminal.
 pub fn text(r: &Report) -> String {
     let mut text = format!("Campaign {} is {}\n", r.campaign, r.state);
     if let CampaignState::Held { reason, .. } = &r.state_detail {

@@ -13,6 +13,7 @@ use postroad_model::{MailboxProvider, RelayId, Timestamp};
 use postroad_store::{Brake, LanePause};
 use serde::Serialize;
 use serde_json::json;
+use std::collections::BTreeMap;
 
 pub async fn run(app: &App, command: &RelayCommand) -> Result<Exit> {
     if let RelayCommand::Test(args) = command {
@@ -95,48 +96,57 @@ fn end(until: Timestamp) -> Option<String> {
 }
 
 /// One relay as it is listed.
-#[derive(Debug, Serialize)]
-struct Line {
-    relay: String,
-    profile: String,
-    host: String,
-    port: u16,
-    pools: Vec<String>,
-    limits: Vec<LimitLine>,
-    served: bool,
-    paused_until: Option<String>,
-    pause_reason: Option<String>,
-    brakes: Vec<BrakeLine>,
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RelayLine {
+    pub relay: String,
+    pub profile: String,
+    pub host: String,
+    pub port: u16,
+    pub pools: Vec<String>,
+    pub limits: Vec<LimitLine>,
+    pub served: bool,
+    pub paused_until: Option<String>,
+    pub pause_reason: Option<String>,
+    pub brakes: Vec<BrakeLine>,
 }
 
 /// The relay rests for one mailbox provider, or for all of them.
-#[derive(Debug, Serialize)]
-struct BrakeLine {
-    provider: Option<MailboxProvider>,
-    until: String,
-    reason: String,
-    by: String,
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct BrakeLine {
+    pub provider: Option<MailboxProvider>,
+    pub until: String,
+    pub reason: String,
+    pub by: String,
 }
 
-#[derive(Debug, Serialize)]
-struct LimitLine {
-    name: String,
-    window: String,
-    limit: i64,
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LimitLine {
+    pub name: String,
+    pub window: String,
+    pub limit: i64,
     /// Absent for limits that the sending process counts in its memory.
-    used: Option<i64>,
-    frees_at: Option<String>,
+    pub used: Option<i64>,
+    pub frees_at: Option<String>,
 }
 
 async fn list(app: &App, opened: &Opened, registry: &Registry) -> Result<()> {
-    let now = app.now();
+    let lines = lines(opened, &registry.relays, app.now()).await?;
+    app.output.show(&lines, |lines| table(lines).to_string())
+}
+
+/// The configuration's relays as they stand, by the numbers that the database gave to their names.
+pub async fn lines(
+    opened: &Opened,
+    ids: &BTreeMap<String, RelayId>,
+    now: Timestamp,
+) -> Result<Vec<RelayLine>> {
     let lanes = opened.store.lanes().await?;
     let brakes = opened.store.brakes(now).await?;
     let mut lines = Vec::new();
     for relay in &opened.config.relays {
-        let lane = lanes.iter().find(|l| registry.relays.get(&relay.name) == Some(&l.relay));
+        let lane = lanes.iter().find(|l| ids.get(&relay.name) == Some(&l.relay));
         let pause = lane.and_then(|l| l.pause.as_ref()).filter(|p| p.until > now);
-        lines.push(Line {
+        lines.push(RelayLine {
             relay: relay.name.clone(),
             profile: relay.profile.clone(),
             host: relay.endpoint.host.clone(),
@@ -150,14 +160,12 @@ async fn list(app: &App, opened: &Opened, registry: &Registry) -> Result<()> {
             paused_until: pause.map(|p| end(p.until).unwrap_or_else(|| "resumed".into())),
             pause_reason: pause.map(|p| p.reason.clone()),
             brakes: (brakes.iter())
-                .filter(|b| {
-                    b.relay.is_some() && b.relay == registry.relays.get(&relay.name).copied()
-                })
+                .filter(|b| b.relay.is_some() && b.relay == ids.get(&relay.name).copied())
                 .map(brake_line)
                 .collect(),
         });
     }
-    app.output.show(&lines, |lines| table(lines).to_string())
+    Ok(lines)
 }
 
 fn brake_line(brake: &Brake) -> BrakeLine {
@@ -193,7 +201,7 @@ async fn limits(opened: &Opened, relay: &Relay, now: Timestamp) -> Result<Vec<Li
     Ok(lines)
 }
 
-fn table(lines: &[Line]) -> Table {
+fn table(lines: &[RelayLine]) -> Table {
     let mut table = Table::new(&["relay", "profile", "host", "pools", "limits", "state"]);
     for line in lines {
         let limits: Vec<String> = line

@@ -6,6 +6,7 @@ mod bad_input;
 mod bounces;
 mod campaigns;
 mod folder;
+mod glance;
 mod people;
 mod seeds;
 mod seeing;

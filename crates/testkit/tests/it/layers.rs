@@ -58,6 +58,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("axum", &["postroad-web"]),
     ("clap", &["postroad"]),
     ("indicatif", &["postroad"]),
+    ("ratatui", &["postroad"]),
     ("prometheus", &["postroad-metrics"]),
     ("reqwest", &["postroad-http"]),
     ("handlebars", &["postroad-render"]),
