@@ -111,9 +111,9 @@ fn campaign(c: &Report, lines: &mut Vec<Line<'static>>) {
 fn relay(r: &RelayLine, lines: &mut Vec<Line<'static>>) {
     let (state, style) = match (&r.paused_until, r.served, r.brakes.is_empty()) {
         (Some(_), _, _) => ("paused", BAD),
+        (None, _, false) => ("braked", FAIR),
         (None, true, true) => ("served", GOOD),
-        (None, true, false) => ("braked", FAIR),
-        (None, false, _) => ("free", QUIET),
+        (None, false, true) => ("free", QUIET),
     };
     let mut spans = vec![name(&r.relay), Span::styled(format!("{state:<10}"), style)];
     let counted: Vec<_> = r.limits.iter().filter_map(|l| Some((l, l.used?))).collect();

@@ -5,6 +5,7 @@
 mod bad_input;
 mod bounces;
 mod campaigns;
+mod canaries;
 mod folder;
 mod glance;
 mod people;

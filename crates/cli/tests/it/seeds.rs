@@ -10,11 +10,18 @@ use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-const FILING: &str = "require \"fileinto\";\n\
+/// Everything of one provider is spam.
+pub const FILING: &str = "require \"fileinto\";\n\
     if address :domain \"To\" \"y.test\" { fileinto \"Junk\"; }\n";
 
-/// A campaign over two relays that are one Postfix, with seeds at two pretended providers.
-fn seeded(dovecot: &Dovecot) -> Option<(Folder, Folder, Postfix, Running)> {
+/// One seed at each of two pretended providers.
+const TWO: [Seed<'static>; 2] = [("g", "seed@g.test", "google"), ("y", "seed@y.test", "yahoo")];
+
+/// Name, address and provider.
+pub type Seed<'a> = (&'a str, &'a str, &'a str);
+
+/// A campaign over two relays that are one Postfix, with seeds.
+pub fn seeded(dovecot: &Dovecot, seeds: &[Seed<'_>]) -> Option<(Folder, Folder, Postfix, Running)> {
     let sinks = Folder::empty();
     let (sink, port) = sinks.sink_words(&["--record", "a.jsonl"]);
     let world = SocketAddr::from(([127, 0, 0, 1], port));
@@ -39,15 +46,15 @@ fn seeded(dovecot: &Dovecot) -> Option<(Folder, Folder, Postfix, Running)> {
     folder.write("secrets/ca.pem", dovecot.authority_pem());
     folder.write("secrets/seed", PASSWORD);
     let imap = dovecot.imaps();
-    let seed = |name: &str, provider: &str| {
+    let seed = |(name, address, provider): &Seed<'_>| {
         format!(
-            "[[seed]]\nname = \"{name}\"\naddress = \"seed@{name}.test\"\nprovider = \"{provider}\"\nhost = \"{}\"\n\
+            "[[seed]]\nname = \"{name}\"\naddress = \"{address}\"\nprovider = \"{provider}\"\nhost = \"{}\"\n\
              port = {}\nca_file = \"secrets/ca.pem\"\npassword = {{ file = \"secrets/seed\" }}\nplus = true\n\n",
             imap.ip(),
             imap.port()
         )
     };
-    let seeds = seed("g", "google") + &seed("y", "yahoo");
+    let seeds: String = seeds.iter().map(seed).collect();
     folder.write("postroad.toml", text.replacen("[placement]", &format!("{seeds}[placement]"), 1));
     Some((folder, sinks, postfix, sink))
 }
@@ -72,7 +79,7 @@ fn found(folder: &Folder) -> Value {
 #[test]
 fn a_campaigns_seeds_show_where_it_landed() {
     let Some(dovecot) = dovecot::spawn_sieve(FILING) else { return };
-    let Some((folder, _sinks, _postfix, _sink)) = seeded(&dovecot) else { return };
+    let Some((folder, _sinks, _postfix, _sink)) = seeded(&dovecot, &TWO) else { return };
     folder.run("config check").ends(0);
     folder.run("seed check").ends(0).says(&["g", "google", "ok", "INBOX", "Junk"]);
     folder.run("campaign check hello").ends(0).says(&["no seed looks at other"]);
@@ -120,7 +127,7 @@ fn a_campaigns_seeds_show_where_it_landed() {
 #[test]
 fn a_seed_that_cannot_be_logged_into_is_told_of_and_fails_the_check() {
     let Some(dovecot) = dovecot::spawn() else { return };
-    let Some((folder, _sinks, _postfix, _sink)) = seeded(&dovecot) else { return };
+    let Some((folder, _sinks, _postfix, _sink)) = seeded(&dovecot, &TWO) else { return };
     folder.write("secrets/seed", "wrong");
     let checked = folder.run("seed check g").ends(77);
     checked.says(&["FAILED", "refused the login of seed@g.test"]);
