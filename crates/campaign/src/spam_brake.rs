@@ -11,9 +11,9 @@
 
 use crate::supervisor::Happened;
 use crate::{Result, Setup};
-use postroad_model::canary::placement_brake;
+use postroad_model::canary::{placement_brake, wants_earlier};
 use postroad_model::placement::Placement;
-use postroad_model::{MailboxProvider, RelayId, Timestamp};
+use postroad_model::{CampaignId, MailboxProvider, RelayId, Timestamp};
 use postroad_store::{SeedCopy, SpamBrake, SpamNote, Store, StoredCampaign};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +24,11 @@ const STOP_MS: i64 = 9 * 60_000;
 /// and then sends so long.
 const GAP_MS: i64 = 60_000;
 
+/// Where this campaign's copies are too few, those of campaigns of so long speak as well.
+const EARLIER_MS: i64 = 24 * 3_600_000;
+
 type Pair = (RelayId, MailboxProvider);
+type Braked = BTreeMap<Pair, (Timestamp, SpamNote)>;
 
 /// Brakes what has to be braked, and rests what is slowed.
 pub(crate) async fn step(
@@ -40,19 +44,22 @@ pub(crate) async fn step(
     if copies.is_empty() {
         return Ok(());
     }
-    let mut last: BTreeMap<Pair, (Timestamp, SpamNote)> = BTreeMap::new();
-    for (at, note) in store.placement_brakes(id).await? {
-        if let Some(provider) = MailboxProvider::from_code(note.provider) {
-            last.insert((note.relay, provider), (at, note));
-        }
-    }
+    let last = braked(store, id).await?;
     for (pair, (_, note)) in &last {
         if let Some(end) = note.slowed_until.filter(|t| now < *t) {
             let until = now.plus_ms(STOP_MS).min(end);
             store.brake_again(*pair, until, now.plus_ms(-GAP_MS), now).await?;
         }
     }
-    for (pair, sent) in cells(&copies, &last) {
+    let mut cells = cells(&copies, &last);
+    if cells.values().any(|sent| wants_earlier(sent)) {
+        let earlier = earlier(store, id, now).await?;
+        for (pair, sent) in cells.iter_mut().filter(|(_, sent)| wants_earlier(sent)) {
+            let before = earlier.get(pair).cloned().unwrap_or_default();
+            sent.splice(0..0, before);
+        }
+    }
+    for (pair, sent) in cells {
         let Some(rate) = placement_brake(&sent, canary.min_inbox) else { continue };
         let wanted = (canary.min_inbox * 100.0).round();
         let name = &stored.campaign.name;
@@ -72,11 +79,42 @@ pub(crate) async fn step(
     Ok(())
 }
 
+/// The last brake of each relay and provider by a campaign's seeds.
+async fn braked(store: &Store, id: CampaignId) -> Result<Braked> {
+    let mut last = Braked::new();
+    for (at, note) in store.placement_brakes(id).await? {
+        if let Some(provider) = MailboxProvider::from_code(note.provider) {
+            last.insert((note.relay, provider), (at, note));
+        }
+    }
+    Ok(last)
+}
+
+/// Copies of the other campaigns of the last day, the older campaign first, without those that a brake was set by.
+async fn earlier(
+    store: &Store,
+    id: CampaignId,
+    now: Timestamp,
+) -> Result<BTreeMap<Pair, Vec<Placement>>> {
+    let mut sum: BTreeMap<Pair, Vec<Placement>> = BTreeMap::new();
+    let since = now.plus_ms(-EARLIER_MS);
+    for other in store.campaigns_at_a_glance(since).await? {
+        if other.id == id {
+            continue;
+        }
+        let copies = store.seed_copies(other.id).await?;
+        let last = braked(store, other.id).await?;
+        // What was sent before a brake of any campaign is judged.
+        last.keys().for_each(|pair| drop(sum.remove(pair)));
+        for (pair, sent) in cells(&copies, &last) {
+            sum.entry(pair).or_default().extend(sent);
+        }
+    }
+    Ok(sum)
+}
+
 /// Copies by relay and provider in the order in which they were sent, without those that a brake was set by.
-fn cells(
-    copies: &[SeedCopy],
-    last: &BTreeMap<Pair, (Timestamp, SpamNote)>,
-) -> BTreeMap<Pair, Vec<Placement>> {
+fn cells(copies: &[SeedCopy], last: &Braked) -> BTreeMap<Pair, Vec<Placement>> {
     let mut sent: Vec<(Timestamp, &SeedCopy)> =
         copies.iter().filter_map(|c| Some((c.accepted_at?, c))).collect();
     sent.sort_by_key(|(at, _)| *at);

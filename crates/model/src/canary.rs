@@ -193,6 +193,15 @@ pub fn placement_brake(sent: &[Placement], min_inbox: f64) -> Option<InboxRate> 
     })
 }
 
+/// Whether copies are too few to brake by and yet suspicious: two or more of fewer than four were misplaced. What the same relay
+/// and provider did for earlier campaigns then speaks as well: it is their reputation, not one campaign's.
+#[must_use]
+pub fn wants_earlier(sent: &[Placement]) -> bool {
+    let told: Vec<&Placement> = sent.iter().filter(|p| tells(**p)).collect();
+    let misplaced = |p: &&&Placement| matches!(p, Placement::Spam | Placement::Missing);
+    told.len() < SOME_FROM as usize && told.iter().filter(misplaced).count() >= 2
+}
+
 fn tells(placement: Placement) -> bool {
     match placement {
         Placement::Inbox | Placement::Promotions | Placement::Spam | Placement::Missing => true,
@@ -326,6 +335,13 @@ mod tests {
         // All of them would still pass; the latest do not.
         check(&[(40, Inbox), (4, Spam)], Some((4, 8)));
         check(&[(9, Unknown), (9, Pending), (9, Other), (9, NotSent), (3, Spam)], None);
+    }
+
+    #[test]
+    fn few_copies_of_which_two_are_misplaced_want_those_of_earlier_campaigns() {
+        assert!(wants_earlier(&[Spam, Missing]) && wants_earlier(&[Inbox, Spam, Spam, Pending]));
+        assert!(!wants_earlier(&[Inbox, Inbox, Spam]) && !wants_earlier(&[Spam; 4]));
+        assert!(!wants_earlier(&[]) && !wants_earlier(&[Unknown, Unknown, Spam]));
     }
 
     #[test]

@@ -20,11 +20,15 @@ fn canary(share: f64, min_inbox: f64) -> Canary {
 
 /// A campaign `c` to people at Google with a canary and so many seeds for each lane, scheduled and started.
 async fn started(world: &World, canary: Canary, seeds: [usize; 2]) {
+    started_as(world, "c", canary, seeds).await;
+}
+
+async fn started_as(world: &World, name: &str, canary: Canary, seeds: [usize; 2]) {
     let names: Vec<String> = (0..PEOPLE).map(|i| format!("p{i}@gmail.com")).collect();
     let people: Vec<_> = names.iter().map(|a| (a.as_str(), serde_json::json!({}))).collect();
     world.subscribe("all", &people).await;
     let now = world.now();
-    let new = world.campaign_with("c", |s| s.canary = Some(canary));
+    let new = world.campaign_with(name, |s| s.canary = Some(canary));
     let scheduled = schedule(&world.store, &world.setup, &new, now, now).await.unwrap();
     let id = scheduled.stored.campaign.id;
     let copies: Vec<NewSeedCopy> = (0..2)
@@ -61,8 +65,12 @@ async fn send_all(world: &mut World) -> (usize, usize) {
 
 /// Writes where the copies of a lane landed, in turn; the others stay as they are.
 async fn landed(world: &World, lane: usize, placements: &[Placement]) {
+    landed_as(world, "c", lane, placements).await;
+}
+
+async fn landed_as(world: &World, name: &str, lane: usize, placements: &[Placement]) {
     let now = world.now();
-    let id = world.store.campaign("c").await.unwrap().campaign.id;
+    let id = world.store.campaign(name).await.unwrap().campaign.id;
     let copies = world.store.seed_copies(id).await.unwrap();
     let of_lane = copies.iter().filter(|c| c.relay == world.relay(lane));
     let looks: Vec<SeedLook> = of_lane
@@ -234,6 +242,25 @@ on_both_engines! {
         world.settle(&first, &Settled::Accepted).await;
         world.settle(&second, &Settled::Accepted).await;
         assert_eq!(names(&world.step().await), ["finished"]);
+    }
+
+    async fn two_of_three_in_spam_brake_when_the_campaign_before_says_the_same(world) {
+        let mut world = world;
+        started_as(&world, "before", canary(0.0, 0.5), [3, 0]).await;
+        send_all(&mut world).await;
+        landed_as(&world, "before", 0, &[Placement::Inbox, Placement::Spam, Placement::Spam]).await;
+        assert_eq!(names(&world.step().await), ["warned"], "three prove nothing");
+        send_all(&mut world).await;
+        assert_eq!(names(&world.step().await), ["finished"]);
+        world.advance(Duration::from_secs(3600));
+        started(&world, canary(0.0, 0.5), [3, 0]).await;
+        send_all(&mut world).await;
+        landed(&world, 0, &[Placement::Spam, Placement::Spam, Placement::Pending]).await;
+        let happened = world.step().await;
+        assert_eq!(names(&happened), ["braked"], "{happened:?}");
+        let [Happened::Braked { why, .. }] = &happened[..] else { panic!("{happened:?}") };
+        assert!(why.contains("inbox 20 % of 5 copies"), "{why}");
+        assert_eq!(names(&world.step().await), [""; 0], "once");
     }
 
     async fn where_no_other_relay_can_take_over_it_is_slowed_and_the_operator_lifts_it(world) {
