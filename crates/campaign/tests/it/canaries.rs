@@ -4,7 +4,7 @@ use crate::on_both_engines;
 use crate::world::World;
 use postroad_campaign::{CanaryAct, Error, Happened, pause, resume, resume_anyway, schedule};
 use postroad_model::canary::Canary;
-use postroad_model::delivery::Role;
+use postroad_model::delivery::{DeliveryState, Role};
 use postroad_model::placement::Placement;
 use postroad_model::{MailboxProvider, Timestamp};
 use postroad_store::{Authentication, Brake, NewSeedCopy, SeedLook, Settled};
@@ -242,6 +242,15 @@ on_both_engines! {
         world.settle(&first, &Settled::Accepted).await;
         world.settle(&second, &Settled::Accepted).await;
         assert_eq!(names(&world.step().await), ["finished"]);
+        // What the report's page draws: every accepted recipient in its stretch of time and at its provider, no seed.
+        let id = world.store.campaign("c").await.unwrap().campaign.id;
+        let times = world.store.accepted_over_time(id, 60).await.unwrap().unwrap();
+        assert_eq!((times.slots.iter().sum::<i64>(), times.slots.len()), (250, 1), "{times:?}");
+        assert_eq!((times.from, times.to, times.step_ms), (world.now(), world.now(), 1));
+        let states = world.store.states_by_provider(id).await.unwrap();
+        let accepted = DeliveryState::Accepted;
+        let expected = [(MailboxProvider::Other, accepted, 50), (MailboxProvider::Google, accepted, 200)];
+        assert_eq!((states.as_slice(), world.store.opted_out(id).await.unwrap()), (&expected[..], 0));
     }
 
     async fn two_of_three_in_spam_brake_when_the_campaign_before_says_the_same(world) {
