@@ -82,6 +82,41 @@ fn the_guide_has_a_heading_for_each_command_and_names_each_of_its_options() {
     assert!(missing.is_empty(), "docs/guide lacks:\n  {}", missing.join("\n  "));
 }
 
+/// What these print is no data: a log, a script for a shell.
+const WITHOUT_DATA: [&str; 2] = ["serve", "completions"];
+
+#[test]
+fn every_command_that_prints_data_has_a_schema_and_every_schema_a_command() {
+    fn names(command: &clap::Command, path: &str, found: &mut Vec<String>) {
+        for inner in command.get_subcommands() {
+            let path = format!("{path}-{}", inner.get_name()).trim_start_matches('-').to_owned();
+            if inner.has_subcommands() {
+                names(inner, &path, found);
+            } else {
+                found.push(path);
+            }
+        }
+    }
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/schemas");
+    let table = std::fs::read_to_string(folder.join("README.md")).unwrap();
+    let mut wanted = Vec::new();
+    names(&Cli::command(), "", &mut wanted);
+    wanted.retain(|name| !WITHOUT_DATA.contains(&name.as_str()));
+    wanted.sort_unstable();
+    let mut there: Vec<String> = std::fs::read_dir(&folder)
+        .unwrap()
+        .filter_map(|e| e.unwrap().file_name().to_str()?.strip_suffix(".json").map(str::to_owned))
+        .filter(|name| name != "common")
+        .collect();
+    there.sort_unstable();
+    assert_eq!(there, wanted, "docs/schemas (left) and the commands (right)");
+    for name in wanted {
+        let (title, link) = (name.replacen('-', " ", 1), format!("[{name}.json]({name}.json)"));
+        let row = format!("| `postroad {title}` | {link} |");
+        assert!(table.contains(&row), "docs/schemas/README.md lacks the row {row}");
+    }
+}
+
 /// Words of a shell line; quotes hold words together, a comment ends it.
 fn words(line: &str) -> Vec<String> {
     let (mut words, mut word, mut quoted) = (Vec::new(), String::new(), false);

@@ -108,16 +108,24 @@ fn unreadable(app: &App, bad: &Unreadable) {
 
 fn explain(app: &App, args: &BounceExplainArgs) -> Result<Exit> {
     let mails = bounce_files::mails(&args.file).map_err(|bad| unreadable_fault(&bad))?;
+    let mails: Vec<Classified> = mails
+        .into_iter()
+        .map(|mail| {
+            let reading = postroad_bounce::read(&mail.bytes);
+            Classified { path: mail.path, number: mail.number, reading }
+        })
+        .collect();
+    let all: Vec<Line<'_>> =
+        mails.iter().flat_map(|mail| mail.reading.reports.iter().map(|r| line(mail, r))).collect();
+    app.output.show(&all, |_| explained(&mails))?;
+    Ok(Exit::Ok)
+}
+
+/// The mails of a file in words.
+fn explained(mails: &[Classified]) -> String {
     let policy = BouncePolicy::default();
     let mut text = String::new();
     for mail in mails {
-        let reading = postroad_bounce::read(&mail.bytes);
-        let mail = Classified { path: mail.path, number: mail.number, reading };
-        if app.output.is_json() {
-            let all: Vec<_> = mail.reading.reports.iter().map(|r| line(&mail, r)).collect();
-            app.output.json(&all)?;
-            continue;
-        }
         if mail.reading.reports.is_empty() {
             text.push_str("ordinary mail: it reports nothing about a delivery\n");
         }
@@ -128,8 +136,7 @@ fn explain(app: &App, args: &BounceExplainArgs) -> Result<Exit> {
         mail.reading.findings.iter().for_each(finding);
         text.push_str(&references(&mail.reading.references));
     }
-    app.output.data(&text)?;
-    Ok(Exit::Ok)
+    text
 }
 
 /// One report in words.

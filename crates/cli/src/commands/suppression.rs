@@ -92,7 +92,7 @@ async fn list(app: &App, opened: &Opened, args: &SuppressionListArgs) -> Result<
     };
     if let Some(address) = &args.address {
         let found = opened.store.suppressions_against(&parse_address(address)?).await?;
-        app.output.show(&found, |found| table(found, name))?;
+        show(app, &found, name)?;
         return Ok(Exit::Ok);
     }
     let mut after = SuppressionId(0);
@@ -100,17 +100,22 @@ async fn list(app: &App, opened: &Opened, args: &SuppressionListArgs) -> Result<
         let page = opened.store.suppressions(after, PAGE).await?;
         let Some(last) = page.last() else { return Ok(Exit::Ok) };
         after = last.id;
-        if app.output.is_json() {
-            let mut out = lines();
-            for suppression in &page {
-                serde_json::to_writer(&mut out, suppression)?;
-                out.write_all(b"\n")?;
-            }
-            out.flush()?;
-        } else {
-            app.output.data(&table(&page, name))?;
-        }
+        show(app, &page, name)?;
     }
+}
+
+/// A line of JSON for each, or a table.
+fn show(app: &App, page: &[Suppression], name: impl Fn(SuppressionScope) -> String) -> Result<()> {
+    if !app.output.is_json() {
+        return app.output.data(&table(page, name));
+    }
+    let mut out = lines();
+    for suppression in page {
+        serde_json::to_writer(&mut out, suppression)?;
+        out.write_all(b"\n")?;
+    }
+    out.flush()?;
+    Ok(())
 }
 
 fn table(page: &[Suppression], name: impl Fn(SuppressionScope) -> String) -> String {

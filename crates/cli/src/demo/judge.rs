@@ -115,3 +115,44 @@ pub fn judge(report: &Report, witnesses: &[Witness], seconds: f64) -> Result<Ver
         sinks,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// A demo takes too long to be run for its keys alone.
+    #[test]
+    fn what_is_printed_has_the_keys_of_its_schema() {
+        fn check(printed: &serde_json::Value, schema: &serde_json::Value) {
+            let keys: BTreeSet<&String> = printed.as_object().unwrap().keys().collect();
+            let told = schema["properties"].as_object().unwrap().keys().collect();
+            assert_eq!(keys, told);
+            assert_eq!(schema["required"].as_array().map(Vec::len), Some(keys.len()));
+        }
+        let seen =
+            Seen { relay: "ses", rcpts: 1, accepted: 1, peak: 1, limit: 1, window_ms: 1_000 };
+        let verdict = Verdict {
+            audience: 1,
+            accepted: 1,
+            rejected: 0,
+            unknown: 0,
+            suppressed: 0,
+            bounced: 0,
+            expired: 0,
+            cancelled: 0,
+            failed: 0,
+            recorded: 1,
+            duplicates: 0,
+            over_quota: 0,
+            imbalance: 0,
+            seconds: 0.5,
+            sinks: vec![seen],
+        };
+        let text = include_str!("../../../../docs/schemas/demo.json");
+        let schema = serde_json::from_str::<serde_json::Value>(text).unwrap();
+        let printed = serde_json::to_value(&verdict).unwrap();
+        check(&printed, &schema);
+        check(&printed["sinks"][0], &schema["properties"]["sinks"]["items"]);
+    }
+}

@@ -6,7 +6,7 @@ use postroad_smtpd::Kind;
 use serde_json::Value;
 
 /// A delivery status notification (RFC 3464).
-fn dsn(to: &str, recipient: &str, status: &str, words: &str) -> String {
+pub fn dsn(to: &str, recipient: &str, status: &str, words: &str) -> String {
     format!(
         "From: MAILER-DAEMON@mx.example.net\nTo: {to}\nSubject: Undelivered Mail Returned to Sender\n\
          Auto-Submitted: auto-replied\nMIME-Version: 1.0\n\
@@ -36,7 +36,7 @@ fn many_files_are_classified_in_one_call_and_a_broken_one_fails_nothing() {
         .run("--format json bounce classify one.eml letter.eml more old.mbox gone.eml")
         .ends(0)
         .says(&["gone.eml: cannot be read"]);
-    let lines: Vec<Value> = ran.stdout.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let lines = ran.json_lines();
     let who = |l: &Value| {
         (l["file"].as_str().unwrap().to_owned(), l["recipient"].as_str().unwrap().to_owned())
     };

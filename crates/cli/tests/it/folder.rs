@@ -1,5 +1,6 @@
 //! A folder of its own for each test, and the binary run in it.
 
+use crate::schemas;
 use serde_json::Value;
 use std::fs;
 use std::io::{BufReader, Read as _};
@@ -50,12 +51,25 @@ impl Ran {
         self
     }
 
-    /// Its stdout as JSON.
+    /// Its stdout as JSON; fails the test unless it is as docs/schemas says.
     #[track_caller]
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|e| {
+        self.parsed(&self.stdout)
+    }
+
+    /// Its stdout as lines of JSON; fails the test unless each is as docs/schemas says.
+    #[track_caller]
+    pub fn json_lines(&self) -> Vec<Value> {
+        self.stdout.lines().map(|line| self.parsed(line)).collect()
+    }
+
+    #[track_caller]
+    fn parsed(&self, text: &str) -> Value {
+        let value = serde_json::from_str(text).unwrap_or_else(|e| {
             panic!("postroad {}: {e}\n{}\n{}", self.line, self.stdout, self.stderr)
-        })
+        });
+        schemas::check(&self.line, &value);
+        value
     }
 }
 
@@ -135,6 +149,7 @@ impl Folder {
         let words: Vec<&str> = words.iter().chain(flags).copied().collect();
         let mut sink = Running::of(self.command(&words).spawn().unwrap());
         let said: Value = serde_json::from_str(&sink.stdout_until("}")).unwrap();
+        schemas::check("sink", &said);
         let port = said["listening"].as_str().unwrap().rsplit(':').next().unwrap();
         (sink, port.parse().unwrap())
     }

@@ -9,6 +9,7 @@ mod canaries;
 mod folder;
 mod glance;
 mod people;
+mod schemas;
 mod seeds;
 mod seeing;
 mod serving;

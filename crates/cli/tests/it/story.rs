@@ -117,8 +117,7 @@ fn told(folder: &Folder, came: &Value) {
     let report = folder.run("--format json campaign report hello").ends(0).json();
     let states = ["accepted", "rejected", "bounced", "unknown", "imbalance"].map(|k| &report[k]);
     assert_eq!(states.map(Value::as_i64), [3, 1, 3, 0, 0].map(Some), "{report}");
-    let listed = folder.run("--format json suppression list").ends(0).stdout;
-    let list: Vec<Value> = listed.lines().map(|line| line.parse().unwrap()).collect();
+    let list = folder.run("--format json suppression list").ends(0).json_lines();
     let mut suppressed: Vec<(&str, &str)> = (list.iter())
         .filter_map(|s| Some((s["address"].as_str()?, s["reason"].as_str()?)))
         .collect();
@@ -128,5 +127,5 @@ fn told(folder: &Folder, came: &Value) {
         ("p5@example.org", "complaint"),
         ("p6@example.org", "hard_bounce"),
     ];
-    assert_eq!(suppressed, gone, "{listed}");
+    assert_eq!(suppressed, gone, "{list:?}");
 }
