@@ -108,6 +108,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Campaigns, relays and recent trouble at a glance, again each second; q quits.
     Top(TopArgs),
+    /// Let the running `serve` on this machine read its configuration again, once it is checked.
+    Reload,
     /// An SMTP server for trying things: takes mail, sends none, fails as told.
     Sink(Box<SinkArgs>),
     /// A whole campaign to 5,000 made-up people through three pretended relays, on this machine alone.

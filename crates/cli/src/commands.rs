@@ -26,6 +26,7 @@ mod list;
 mod mailbox_check;
 pub mod relay;
 mod relay_test;
+mod reload;
 mod seed;
 mod serve;
 mod sink;
@@ -72,6 +73,7 @@ async fn dispatch(app: &App, command: Command) -> Result<Exit> {
         Command::Dkim(command) => dkim::run(app, &command),
         Command::Serve(args) => Box::pin(serve::run(app, &args)).await,
         Command::Top(args) => top::run(app, &args).await,
+        Command::Reload => reload::run(app).await,
         Command::Sink(args) => sink::run(app, &args).await,
         Command::Demo(args) => Box::pin(crate::demo::run(app, &args)).await,
         Command::Completions(args) => completions::run(app, &args),

@@ -44,6 +44,11 @@ pub fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
+/// The name of this process in the registry of nodes: host and process number.
+pub fn node_name() -> String {
+    format!("{}:{}", host_name(), std::process::id())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,6 +14,7 @@ mod exit;
 mod logging;
 mod output;
 mod page;
+mod process;
 mod progress;
 mod signals;
 mod sinks;

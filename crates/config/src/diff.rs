@@ -6,6 +6,7 @@ use crate::Config;
 use postroad_model::limit::Limit;
 use postroad_model::relay::{Relay, SendingDomain};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 /// One limit that came, went or changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +47,43 @@ impl Changes {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// What a running engine takes over at once, a line for each limit.
+    #[must_use]
+    pub fn at_once(&self) -> Vec<String> {
+        let of_new = |change: &&LimitChange| {
+            let relay = change.scope.strip_prefix("relay:").unwrap_or_default();
+            !self.relays_added.iter().chain(&self.relays_removed).any(|name| name == relay)
+        };
+        self.limits.iter().filter(of_new).map(ToString::to_string).collect()
+    }
+
+    /// What only a start takes over, as keys of the file: `web.admin_listen`, `relay ses-1`.
+    #[must_use]
+    pub fn at_start(&self) -> Vec<String> {
+        let relays = [&self.relays_added, &self.relays_removed, &self.relays_changed];
+        let relays = relays.into_iter().flatten().map(|name| format!("relay {name}"));
+        let pools = self.pools.iter().map(|name| format!("pool {name}"));
+        let domains = self.domains.iter().map(|name| format!("domain {name}"));
+        let mut keys: Vec<String> = self.needs_restart.iter().map(|&key| key.to_owned()).collect();
+        keys.extend(self.engine.then(|| "engine".to_owned()));
+        keys.extend(relays.chain(pools).chain(domains));
+        keys.sort_unstable();
+        keys
+    }
+}
+
+impl fmt::Display for LimitChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "limit {} of {}: ", self.name, self.scope)?;
+        let words = |limit: &Limit| format!("{} in {}", limit.amount, limit.window);
+        match (&self.before, &self.after) {
+            (Some(before), Some(after)) => write!(f, "{}, was {}", words(after), words(before)),
+            (None, Some(after)) => write!(f, "{}, is new", words(after)),
+            (Some(before), None) => write!(f, "is gone, was {}", words(before)),
+            (None, None) => f.write_str("is gone"),
+        }
     }
 }
 
@@ -115,6 +153,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     [
         ("database.url", old.database != new.database),
         ("secrets.key", old.key != new.key),
+        ("web.public_url", old.web.public_url != new.web.public_url),
         ("web.public_listen", old.web.public_listen != new.web.public_listen),
         ("web.admin_listen", old.web.admin_listen != new.web.admin_listen),
         ("log", old.log != new.log),

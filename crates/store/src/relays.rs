@@ -9,6 +9,9 @@ use std::collections::BTreeMap;
 sql! {
     both NODE_INSERT = "node_insert";
     both NODE_HEARTBEAT = "node_heartbeat";
+    both NODES_HEARD = "nodes_heard";
+    both RELOAD_ANSWER = "reload_answer";
+    both RELOAD_ANSWERED = "reload_answered";
     both RELAY_INSERT = "relay_insert";
     both RELAY_IDS = "relay_ids";
     both POOL_INSERT = "pool_insert";
@@ -48,6 +51,52 @@ impl Store {
                 .named(&NODE_HEARTBEAT)
                 .map(drop)
         })
+    }
+
+    /// Names of the nodes with a heartbeat since then that did not stop.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn nodes_heard(&self, since: Timestamp) -> Result<Vec<String>> {
+        read!(self, |c, e| {
+            sqlx::query_scalar(NODES_HEARD.of(e))
+                .bind(since.0)
+                .fetch_all(&mut *c)
+                .await
+                .named(&NODES_HEARD)
+        })
+    }
+
+    /// Keeps what a node says of a reload, in place of what it said before.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn answer_reload(&self, node: &str, answer: &str, now: Timestamp) -> Result<()> {
+        tx!(self, |c, e| {
+            sqlx::query(RELOAD_ANSWER.of(e))
+                .bind(now.0)
+                .bind(reload_key(node))
+                .bind(answer)
+                .execute(&mut *c)
+                .await
+                .named(&RELOAD_ANSWER)
+                .map(drop)
+        })
+    }
+
+    /// When a node last said something of a reload, and what.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn reload_answer(&self, node: &str) -> Result<Option<(Timestamp, String)>> {
+        let found: Option<(i64, String)> = read!(self, |c, e| {
+            sqlx::query_as(RELOAD_ANSWERED.of(e))
+                .bind(reload_key(node))
+                .fetch_optional(&mut *c)
+                .await
+                .named(&RELOAD_ANSWERED)
+        })?;
+        Ok(found.map(|(at, answer)| (Timestamp(at), answer)))
     }
 
     /// The ids of relays by name; names not seen before get one.
@@ -113,4 +162,8 @@ impl Store {
                 .map(|ms| ms.map(Timestamp))
         })
     }
+}
+
+fn reload_key(node: &str) -> String {
+    format!("reload:{node}")
 }

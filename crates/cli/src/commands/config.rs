@@ -7,6 +7,7 @@ use crate::wiring::ways::check_hooks;
 use anyhow::Result;
 use postroad_config::{Config, Problem};
 use serde_json::json;
+use std::path::PathBuf;
 
 pub fn run(app: &App, command: &ConfigCommand) -> Result<Exit> {
     match command {
@@ -15,22 +16,37 @@ pub fn run(app: &App, command: &ConfigCommand) -> Result<Exit> {
     }
 }
 
-fn check(app: &App) -> Result<Exit> {
-    let path = app.config_path()?;
-    let (errors, warnings) = match app.load() {
+/// Everything that is wrong with a configuration, and what should be looked at.
+pub struct Checked {
+    pub file: PathBuf,
+    pub errors: Vec<String>,
+    pub warnings: Vec<String>,
+    /// Where it could be read at all.
+    pub config: Option<Config>,
+}
+
+/// Reads the configuration and looks at all that can be seen without starting anything.
+pub fn checked(app: &App) -> Result<Checked> {
+    let file = app.config_path()?;
+    match app.load() {
         Ok(config) => {
             let (mut errors, mut warnings) = keys(&config);
             errors.extend(check_hooks(&config).iter().map(crate::exit::message));
             warnings.extend(config.warnings.iter().map(ToString::to_string));
-            (errors, warnings)
+            Ok(Checked { file, errors, warnings, config: Some(config) })
         }
         Err(error) => match error.downcast::<postroad_config::Error>()? {
             postroad_config::Error::Invalid(problems) => {
-                (problems.iter().map(Problem::to_string).collect(), Vec::new())
+                let errors = problems.iter().map(Problem::to_string).collect();
+                Ok(Checked { file, errors, warnings: Vec::new(), config: None })
             }
-            error @ postroad_config::Error::Read(_) => return Err(error.into()),
+            error @ postroad_config::Error::Read(_) => Err(error.into()),
         },
-    };
+    }
+}
+
+fn check(app: &App) -> Result<Exit> {
+    let Checked { file: path, errors, warnings, .. } = checked(app)?;
     if app.output.is_json() {
         let ok = errors.is_empty();
         app.output

@@ -102,7 +102,7 @@ async fn look(app: &App, opened: &Opened) -> Result<()> {
     let now = app.now();
     register(opened, now).await?;
     let clock: Arc<dyn Clock> = app.clock.clone();
-    let name = format!("{}:{}", environment::host_name(), std::process::id());
+    let name = environment::node_name();
     let node = opened.store.register_node(&name, env!("CARGO_PKG_VERSION"), now).await?;
     let placements = Arc::new(placements(opened, None));
     let places = Arc::new(Semaphore::new(opened.config.placement.mailboxes_at_once as usize));

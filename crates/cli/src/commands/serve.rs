@@ -1,5 +1,6 @@
 //! `serve`: engine, unsubscribes and metrics in one process, until SIGTERM; SIGHUP reads the configuration anew.
 
+use super::reload::Answer;
 use crate::app::{App, Opened, Runs};
 use crate::args::ServeArgs;
 use crate::exit::{Exit, Fault, message};
@@ -10,7 +11,7 @@ use crate::wiring::engine::{self, Running};
 use crate::wiring::feedback::feedback;
 use crate::wiring::ways::{Ways, check_hooks, check_listener, hooks};
 use anyhow::Result;
-use postroad_config::{Changes, Config};
+use postroad_config::Config;
 use postroad_delivery::core::Wait;
 use postroad_metrics::Metrics;
 use postroad_model::RelayId;
@@ -76,7 +77,8 @@ pub async fn run(app: &App, args: &ServeArgs) -> Result<Exit> {
     announce(app, &listeners, running.is_some());
     let ended = CancellationToken::new();
     let pages = tokio::spawn(listeners.serve(web, ended.clone().cancelled_owned()));
-    let mut serving = Serving { app, opened, reloads, running, status, metrics };
+    let started = opened.config.clone();
+    let mut serving = Serving { app, opened, started, reloads, running, status, metrics };
     serving.until(&stop).await;
     // Pages are served, and what comes back is taken, until the last answer of a relay is in.
     serving.drain().await;
@@ -104,6 +106,8 @@ fn announce(app: &App, listeners: &Listeners, sends: bool) {
 struct Serving<'a> {
     app: &'a App,
     opened: Opened,
+    /// The configuration of the start.
+    started: Config,
     reloads: Reloads,
     running: Option<Running>,
     status: watch::Sender<EngineStatus>,
@@ -168,26 +172,37 @@ impl Serving<'_> {
         }
     }
 
-    /// SIGHUP: limits and relays' settings take effect now, the rest at the next start.
+    /// SIGHUP: limits take effect now, the rest at the next start. What came of it is kept for `reload` to read.
     async fn reload(&mut self) {
-        match self.app.load() {
+        let answer = match self.app.load() {
             Ok(newer) => self.take_over(newer).await,
             Err(error) => {
-                tracing::error!(error = message(&error), "the configuration was not reloaded");
+                let error = message(&error);
+                tracing::error!(error, "the configuration was not reloaded");
+                Answer { error: Some(error), ..Answer::default() }
             }
+        };
+        if let Err(error) = answer.keep(&self.opened.store, self.app.now()).await {
+            let error = message(&error);
+            tracing::warn!(
+                error,
+                "what came of the reload could not be kept for the one who asked"
+            );
         }
     }
 
-    async fn take_over(&mut self, mut newer: Config) {
-        let changes = self.opened.config.diff(&newer);
-        if changes.is_empty() {
-            tracing::info!("the configuration has not changed");
-            return;
-        }
+    async fn take_over(&mut self, mut newer: Config) -> Answer {
         for sink in newer.sinks() {
             if let Some(old) = self.opened.config.relay(&sink.name) {
                 sink.endpoint = old.endpoint.clone();
             }
+        }
+        let changes = self.opened.config.diff(&newer);
+        // Of all reloads since the start, not of this one alone.
+        let needs_restart = self.started.diff(&newer).at_start();
+        if changes.is_empty() {
+            tracing::info!("the configuration has not changed");
+            return Answer { needs_restart, ..Answer::default() };
         }
         let config = std::mem::replace(&mut self.opened.config, newer);
         match self.opened.register(self.app.now()).await {
@@ -199,18 +214,17 @@ impl Serving<'_> {
                     }
                 }
                 tracing::info!(?changes, "the configuration is reloaded");
-                if needs_a_start(&changes) {
-                    tracing::warn!(
-                        "new and changed relays, pools and domains take effect at the next start"
-                    );
+                if !needs_restart.is_empty() {
+                    let keys = needs_restart.join(", ");
+                    tracing::warn!(keys, "some of it takes effect at the next start");
                 }
+                Answer { changed: true, taken_over: changes.at_once(), needs_restart, error: None }
             }
             Err(error) => {
                 self.opened.config = config;
-                tracing::error!(
-                    error = message(&error),
-                    "the new limits could not be stored; nothing changed"
-                );
+                let error = message(&error);
+                tracing::error!(error, "the new limits could not be stored; nothing changed");
+                Answer { error: Some(error), ..Answer::default() }
             }
         }
     }
@@ -223,15 +237,4 @@ impl Serving<'_> {
             self.status.send_modify(|old| old.state = EngineState::Stopped);
         }
     }
-}
-
-/// What the running engine does not take over.
-fn needs_a_start(changes: &Changes) -> bool {
-    !(changes.relays_added.is_empty()
-        && changes.relays_removed.is_empty()
-        && changes.relays_changed.is_empty()
-        && changes.pools.is_empty()
-        && changes.domains.is_empty()
-        && changes.needs_restart.is_empty())
-        || changes.engine
 }

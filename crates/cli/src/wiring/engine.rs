@@ -85,7 +85,7 @@ pub async fn start(
     let registry = opened.register(now).await?;
     let (keys, warnings) = KeyRing::load(&opened.config.domains)?;
     warnings.iter().for_each(|w| app.output.warn(w));
-    let name = format!("{}:{}", environment::host_name(), std::process::id());
+    let name = environment::node_name();
     let node = opened.store.register_node(&name, env!("CARGO_PKG_VERSION"), now).await?;
     let clock = Arc::new(StoreClock::new(app.clock.clone()));
     clock.sample(&opened.store).await?;

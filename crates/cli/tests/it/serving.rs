@@ -79,6 +79,54 @@ fn limits_are_reloaded_without_a_restart() {
     assert_eq!(serve.output().status.code(), Some(0));
 }
 
+#[test]
+fn a_reload_tells_what_holds_now_and_a_broken_file_never_reaches_the_running_serve() {
+    let folder = Folder::ready();
+    folder.run("reload").ends(69).says(&["no `postroad serve` of this database"]);
+    let (serve, _) = serving(&folder);
+    let told = |of: &Folder| of.run("--format json reload").ends(0).json()["nodes"][0].clone();
+    assert_eq!(told(&folder)["changed"], false);
+    folder
+        .edit("profile = \"sink\"", "profile = \"sink\"\nlimits = [{ amount = 7, per = \"24h\" }]");
+    let first = told(&folder);
+    assert_eq!(first["needs_restart"], serde_json::json!([]), "{first}");
+    assert!(first["taken_over"][0].as_str().unwrap().contains("7 in 24h, is new"), "{first}");
+    folder.run("relay list").ends(0).says(&["0 of 7 in 24h"]);
+    folder
+        .edit("amount = 7", "amount = 9")
+        .edit("listen = \"127.0.0.1:0\"", "listen = \"127.0.0.1:1\"");
+    folder.run("reload").ends(0).says(&["9 in 24h, was 7 in 24h", "next start: web."]);
+    folder.edit("amount = 9", "amount = \"many\"");
+    folder.run("reload").ends(78).says(&["postroad.toml:", "amount", "keeps what it has"]);
+    folder.run("config check").ends(78);
+    folder.edit("amount = \"many\"", "amount = 8");
+    folder.write("other.toml", folder.read("postroad.toml"));
+    folder.run("--config other.toml reload").ends(64).says(&["nothing is reloaded"]);
+    folder.edit("amount = 8", "amount = 5");
+    // What waits for a restart is told again until there is one.
+    let last = told(&folder);
+    assert_eq!(last["needs_restart"].as_array().map(Vec::len), Some(1), "{last}");
+    folder.run("relay list").ends(0).says(&["0 of 5 in 24h"]);
+    serve.signal(Signal::TERM);
+    assert_eq!(serve.output().status.code(), Some(0));
+    folder.run("reload").ends(69);
+}
+
+#[test]
+fn a_reload_leaves_a_process_alone_that_the_signal_would_end() {
+    let folder = Folder::ready();
+    folder.run("contact import contacts.csv --list readers").ends(0);
+    folder.run("campaign new hello --list readers").ends(0);
+    folder
+        .edit("profile = \"sink\"", "profile = \"sink\"\nlimits = [{ amount = 1, per = \"24h\" }]");
+    folder.run("campaign schedule hello").ends(0);
+    let mut run = folder.start("campaign run hello");
+    run.stderr_until("all quota is used");
+    folder.run("reload").ends(69);
+    run.signal(Signal::TERM);
+    assert_eq!(run.output().status.code(), Some(75));
+}
+
 /// Needs no campaign: `serve` alone finds out, from the name server that the configuration names.
 #[test]
 fn serve_asks_who_hosts_the_domains_of_contacts() {
