@@ -217,7 +217,8 @@ fn campaigns(tour: &mut Tour) {
     tour.lines("campaign status hello --watch", 1);
     tour.ones(&["campaign retry hello --state rejected", "campaign list"]);
     tour.lines("campaign export hello", 3);
-    tour.ones(&["explain anna@example.com --campaign hello", "db check"]);
+    tour.ones(&["explain anna@example.com --campaign hello", "db check", "top"]);
+    tour.one("campaign report hello --html hello.html");
     tour.ones(&[
         "campaign new later --list readers",
         "campaign schedule later --at 2090-01-01T09:00Z",
