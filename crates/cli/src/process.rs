@@ -64,10 +64,8 @@ impl Serve {
 
 fn refused(pid: Pid, error: &std::io::Error) -> anyhow::Error {
     let pid = pid.as_raw_nonzero();
-    let exit = match error.kind() {
-        std::io::ErrorKind::PermissionDenied => Exit::NoPermission,
-        _ => Exit::Io,
-    };
+    let denied = error.kind() == std::io::ErrorKind::PermissionDenied;
+    let exit = if denied { Exit::NoPermission } else { Exit::Io };
     let text = format!(
         "cannot see which configuration process {pid} reads: {error}; say it as the user that `serve` runs as, or as root"
     );
