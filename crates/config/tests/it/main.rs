@@ -232,6 +232,11 @@ fn a_reload_tells_limits_from_what_needs_more() {
     assert_eq!(changes.pools, ["letters", "newsletter"]);
     assert_eq!(changes.needs_restart, ["web.admin_listen"]);
     assert!(!changes.engine && changes.domains.is_empty() && changes.relays_added.is_empty());
+    let at_start = ["pool letters", "pool newsletter", "relay ses-1", "web.admin_listen"];
+    assert_eq!(changes.at_start(), at_start);
+    let at_once = changes.at_once();
+    assert_eq!(at_once.len(), 2, "{at_once:?}");
+    assert!(at_once[1].starts_with("limit day of relay:gmail-anna: 400 in "), "{at_once:?}");
 }
 
 #[test]
