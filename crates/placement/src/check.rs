@@ -1,8 +1,8 @@
 //! `seed check`: logs in, finds the folders, says what is missing. Nothing is written and nothing in the mailbox changes.
 
-use crate::folders::places;
+use crate::folders::{Needed, places};
 use crate::{Error, Result, SeedBox};
-use postroad_mailbox::{Imap, Opening};
+use postroad_mailbox::{Error as MailError, Imap, Opening};
 use postroad_model::placement::Placement;
 use serde::Serialize;
 use std::time::Duration;
@@ -67,8 +67,14 @@ async fn look(seed: &SeedBox, checked: &mut Checked) -> Result<()> {
                 checked.inbox = Some(place.title);
             }
             Placement::Spam => {
-                imap.select(&place.name, Opening::ReadOnly).await?;
-                checked.junk.push(place.title);
+                let opened = imap.select(&place.name, Opening::ReadOnly).await;
+                match (opened, place.needed) {
+                    (Ok(_), _) => checked.junk.push(place.title),
+                    (Err(MailError::Refused { said, .. }), Needed::No) => {
+                        checked.said.push(format!("{} cannot be opened: {said}", place.title));
+                    }
+                    (Err(error), _) => return Err(error.into()),
+                }
             }
             Placement::Other
             | Placement::NotSent

@@ -7,8 +7,10 @@
 use postroad_mailbox::{Folder, Selectable, SpecialUse};
 use postroad_model::placement::Placement;
 
-/// Beside inbox and junk no more folders than these are looked into.
+/// Of folders without a use that the server knows, no more than these are looked into.
 const OTHERS_MAX: usize = 30;
+/// Their turn.
+const OTHERS: u8 = 3;
 
 /// One folder that is looked into.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +21,17 @@ pub(crate) struct Place {
     pub title: String,
     /// What a copy in it is.
     pub means: Placement,
+    /// Most mail goes here or there: while it cannot be looked into, what was not found is not missing.
+    pub needed: Needed,
+}
+
+/// Whether a mailbox can be judged without a folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Needed {
+    /// The inbox and the folder that the server files spam into.
+    Yes,
+    /// Every other one.
+    No,
 }
 
 /// The folders that are looked into, in order.
@@ -29,25 +42,35 @@ pub(crate) fn places(folders: &[Folder]) -> Vec<Place> {
             Some(SpecialUse::Inbox) => (0, Placement::Inbox),
             Some(SpecialUse::Junk) => (1, Placement::Spam),
             // A second folder for spam beside the one that the server tells of.
-            None if folder.suggests() == Some(SpecialUse::Junk) => (1, Placement::Spam),
-            None => (2, Placement::Other),
-            Some(SpecialUse::Archive | SpecialUse::Trash) => (3, Placement::Other),
-            Some(SpecialUse::All) => (4, Placement::Other),
+            None if folder.suggests() == Some(SpecialUse::Junk) => (2, Placement::Spam),
+            None => (OTHERS, Placement::Other),
+            Some(SpecialUse::Archive | SpecialUse::Trash) => (4, Placement::Other),
+            Some(SpecialUse::All) => (5, Placement::Other),
             Some(
                 SpecialUse::Drafts | SpecialUse::Flagged | SpecialUse::Sent | SpecialUse::Important,
             ) => continue,
         };
-        found.push((turn, Place { name: folder.name.clone(), title: folder.title(), means }));
+        let (name, title) = (folder.name.clone(), folder.title());
+        found.push((turn, Place { name, title, means, needed: Needed::No }));
     }
     // Every server has an INBOX, also one that does not list it.
     if !found.iter().any(|(turn, _)| *turn == 0) {
         let (name, title) = ("INBOX".to_owned(), "INBOX".to_owned());
-        found.push((0, Place { name, title, means: Placement::Inbox }));
+        found.push((0, Place { name, title, means: Placement::Inbox, needed: Needed::No }));
     }
     found.sort_by_key(|(turn, _)| *turn);
-    let sure = found.iter().filter(|(turn, _)| *turn < 2).count();
-    found.truncate(sure + OTHERS_MAX);
-    found.into_iter().map(|(_, place)| place).collect()
+    let mut others = 0;
+    found.retain(|(turn, _)| {
+        others += usize::from(*turn == OTHERS);
+        *turn != OTHERS || others <= OTHERS_MAX
+    });
+    let mut places: Vec<Place> = found.into_iter().map(|(_, place)| place).collect();
+    for means in [Placement::Inbox, Placement::Spam] {
+        if let Some(first) = places.iter_mut().find(|p| p.means == means) {
+            first.needed = Needed::Yes;
+        }
+    }
+    places
 }
 
 #[cfg(test)]
@@ -92,6 +115,8 @@ mod tests {
         let mut expected = expected.map(|(n, p)| (n.to_owned(), p)).to_vec();
         expected.push(("INBOX/Spamverdacht".into(), Placement::Spam));
         assert_eq!(names(&two), expected);
+        let needed: Vec<Needed> = places(&two).iter().map(|p| p.needed).collect();
+        assert_eq!(needed, [Needed::Yes, Needed::Yes, Needed::No]);
     }
 
     #[test]
@@ -99,5 +124,7 @@ mod tests {
         assert_eq!(names(&[]), [("INBOX".to_owned(), Placement::Inbox)]);
         let many: Vec<Folder> = (0..500).map(|n| folder(&format!("f{n}"), None)).collect();
         assert_eq!(places(&many).len(), OTHERS_MAX + 1);
+        let all = [many, vec![folder("Everything", Some(SpecialUse::All))]].concat();
+        assert_eq!(names(&all).last().unwrap().0, "Everything", "what holds everything stays");
     }
 }

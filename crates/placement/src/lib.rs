@@ -18,6 +18,7 @@ mod look;
 mod pace;
 mod run;
 mod search;
+mod sweep;
 
 pub use check::{Checked, check};
 pub use error::Error;

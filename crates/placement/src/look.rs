@@ -1,22 +1,23 @@
 //! One session in one seed mailbox: all copies that are due, in one connection, and what they are now.
 //!
 //! Called by `run`, by `seed report --look` and by tests. The mailbox's once-only job says which node works; its lease is
-//! extended by each write. A copy of a row whose relay's answer was lost proves that the relay took it: that is recorded as
+//! extended by each write, before each folder and while a server thinks. A copy of a row whose relay's answer was lost proves that the relay took it: that is recorded as
 //! evidence like any other (docs/states.md). What must always hold: what was found before a failure is written.
 
 use crate::folders::{Place, places};
 use crate::pace::Verdict;
-use crate::search::{Found, Search, Searched, Wanted};
+use crate::search::Found;
 use crate::{Error, Placements, Result, SeedBox};
-use postroad_mailbox::{Error as MailError, Imap, Opening, Woken};
+use postroad_mailbox::{Imap, Opening, Woken};
 use postroad_model::delivery::DeliveryState;
 use postroad_model::feedback::Evidence;
-use postroad_model::placement::Placement;
-use postroad_model::{Clock, NodeId, Timestamp};
+use postroad_model::{Clock, DeliveryId, NodeId, Timestamp};
 use postroad_store::{
     Authentication, EventKind, JobLease, NewFeedback, SeedCopy, SeedLook, Strength,
 };
+use std::collections::HashMap;
 use std::time::Duration;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Copies of one session.
@@ -28,13 +29,19 @@ const ROUNDS: usize = 4;
 /// After a failure that may pass.
 const AGAIN: Duration = Duration::from_secs(120);
 /// After one that a person must mend: operators lock accounts for trying.
-const PERSON: Duration = Duration::from_secs(15 * 60);
+pub(crate) const PERSON: Duration = Duration::from_secs(15 * 60);
+/// The longest search of a session; with its last command it stays below what `run` allows.
+const SEARCHED: Duration = Duration::from_secs(10 * 60);
+/// The job's lease is extended so often while a server thinks: well within it.
+const HELD: Duration = Duration::from_secs(15);
 
 /// Which copies are looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
-    /// Those whose time has come.
+    /// Those whose time has come; without one nobody logs in.
     Due,
+    /// The same, but the login is tried in any case.
+    Idle,
     /// Every one that was sent and not found: somebody waits for the answer.
     All,
 }
@@ -67,8 +74,15 @@ impl Placements {
         let Some(job) = self.store.take_job(&name, node, clock.now()).await? else {
             return Ok(None);
         };
-        let session = Session { placements: self, seed, which, job: &job, clock, stop };
-        let looked = session.run().await;
+        let until = Instant::now() + SEARCHED;
+        let session = Session { placements: self, seed, which, job: &job, clock, stop, until };
+        let ended = CancellationToken::new();
+        let working = async {
+            let looked = session.run().await;
+            ended.cancel();
+            looked
+        };
+        let (looked, ()) = tokio::join!(working, session.hold(&ended));
         if let Err(error) = self.store.release_job(&job, None, clock.now()).await {
             tracing::debug!(%error, name, "the job's lease runs out by itself");
         }
@@ -76,36 +90,55 @@ impl Placements {
     }
 }
 
-struct Session<'a> {
-    placements: &'a Placements,
-    seed: &'a SeedBox,
-    which: Which,
-    job: &'a JobLease,
-    clock: &'a dyn Clock,
-    stop: &'a CancellationToken,
+/// What a session works with.
+pub(crate) struct Session<'a> {
+    pub placements: &'a Placements,
+    pub seed: &'a SeedBox,
+    pub which: Which,
+    pub job: &'a JobLease,
+    pub clock: &'a dyn Clock,
+    pub stop: &'a CancellationToken,
+    /// No further search begins after this.
+    pub until: Instant,
 }
 
 impl Session<'_> {
+    /// Extends the job's lease until `ended`. A job that was lost is found out by the next write.
+    async fn hold(&self, ended: &CancellationToken) {
+        loop {
+            tokio::select! {
+                () = ended.cancelled() => return,
+                () = tokio::time::sleep(HELD) => {}
+            }
+            let held = self.placements.store.extend_job(self.job, self.clock.now()).await;
+            if let Err(error) = held {
+                tracing::debug!(%error, seed = self.seed.name, "the job could not be held");
+            }
+        }
+    }
+
     async fn run(&self) -> Result<Looked> {
         let due = self.due(self.which).await?;
         let mut looked = Looked { copies: due.len(), ..Looked::default() };
+        if due.is_empty() && self.which != Which::Idle {
+            return Ok(looked);
+        }
         let opened = self.open().await;
         let (mut imap, places) = match opened {
             Ok(opened) => opened,
             Err(Error::Store(error)) => return Err(error.into()),
             Err(error) => {
-                self.failed(&due, &error, &mut looked).await?;
+                self.failed(&error, &mut looked).await?;
                 return Ok(looked);
             }
         };
         let mut due = due;
         for round in 0..ROUNDS {
-            let (searched, broken) = self.search(&mut imap, &places, &due).await;
-            let blind = broken.or(searched.blind);
-            looked.found += searched.found.len();
-            self.write(&due, &searched.found, blind.as_ref()).await?;
-            if let Some(error) = blind {
-                looked.trouble = Some(error.to_string());
+            let swept = self.sweep(&mut imap, &places, &due).await?;
+            looked.found += swept.found.len();
+            self.write(&due, &swept.found, swept.blind.as_deref()).await?;
+            if swept.blind.is_some() {
+                looked.trouble = swept.blind;
                 break;
             }
             if round + 1 == ROUNDS {
@@ -127,51 +160,19 @@ impl Session<'_> {
         Ok((imap, places(&folders)))
     }
 
-    async fn search(
-        &self,
-        imap: &mut Imap,
-        places: &[Place],
-        due: &[SeedCopy],
-    ) -> (Searched, Option<MailError>) {
-        let wanted: Vec<Wanted<'_>> = due
-            .iter()
-            .map(|copy| Wanted { copy, since: accepted(copy).unwrap_or_else(|| self.clock.now()) })
-            .collect();
-        let keys = self.placements.store.keys();
-        Search { imap, keys, places }.all(&wanted).await
+    /// The copies that are to be looked for.
+    async fn due(&self, which: Which) -> Result<Vec<SeedCopy>> {
+        let until = match which {
+            Which::Due | Which::Idle => self.clock.now(),
+            Which::All => Timestamp(i64::MAX),
+        };
+        self.open_until(until).await
     }
 
-    /// The copies that are due; those that no relay took and none will are closed on the way.
-    async fn due(&self, which: Which) -> Result<Vec<SeedCopy>> {
-        let now = self.clock.now();
-        let store = &self.placements.store;
-        let open = store.open_seed_copies(&self.seed.name, COPIES_MAX).await?;
-        let (mut due, mut over) = (Vec::new(), Vec::new());
-        for copy in open {
-            match copy.state {
-                DeliveryState::Scheduled | DeliveryState::Leased | DeliveryState::Sending => {}
-                DeliveryState::Accepted | DeliveryState::Unknown => {
-                    let first = accepted(&copy).map(|t| t.plus(self.placements.pace.first()));
-                    let in_time = copy.next_look_at.or(first).is_none_or(|t| t <= now);
-                    if in_time || which == Which::All {
-                        due.push(copy);
-                    }
-                }
-                DeliveryState::Rejected
-                | DeliveryState::Suppressed
-                | DeliveryState::Expired
-                | DeliveryState::Cancelled
-                | DeliveryState::Failed
-                | DeliveryState::Bounced => {
-                    let verdict = Verdict { placement: Placement::Pending, next: None };
-                    over.push(self.entry(&copy, verdict, None));
-                }
-            }
-        }
-        if !over.is_empty() {
-            store.close_seed_copies(self.job, &over, now).await?;
-        }
-        Ok(due)
+    async fn open_until(&self, until: Timestamp) -> Result<Vec<SeedCopy>> {
+        let Placements { store, pace, .. } = self.placements;
+        let due = (pace.first(), until);
+        Ok(store.open_seed_copies(&self.seed.name, due, COPIES_MAX).await?)
     }
 
     fn entry(&self, copy: &SeedCopy, verdict: Verdict, trouble: Option<String>) -> SeedLook {
@@ -180,7 +181,8 @@ impl Session<'_> {
             placement: verdict.placement,
             folder: None,
             tab: None,
-            accepted_at: copy.accepted_at,
+            // An unknown row may go again.
+            accepted_at: copy.accepted_at.filter(|_| copy.state == DeliveryState::Accepted),
             arrived_at: None,
             authentication: Authentication::default(),
             next_look_at: verdict.next,
@@ -188,8 +190,8 @@ impl Session<'_> {
         }
     }
 
-    /// Nobody could look.
-    async fn failed(&self, due: &[SeedCopy], error: &Error, looked: &mut Looked) -> Result<()> {
+    /// Nobody could look. Copies that are due before the next try wait for it too.
+    async fn failed(&self, error: &Error, looked: &mut Looked) -> Result<()> {
         if error.is_login()
             && let Some(metrics) = &self.placements.metrics
         {
@@ -198,6 +200,7 @@ impl Session<'_> {
         let again = if error.needs_a_person() { PERSON } else { AGAIN };
         let now = self.clock.now();
         let text = error.to_string();
+        let due = self.open_until(now.plus(again)).await?;
         let looks: Vec<SeedLook> =
             due.iter().map(|copy| self.unanswered(copy, again, &text, now)).collect();
         looked.trouble = Some(text.clone());
@@ -213,29 +216,46 @@ impl Session<'_> {
         self.entry(copy, verdict, Some(why.to_owned()))
     }
 
+    /// Writes what was found in a folder.
+    pub(crate) async fn keep_found(
+        &self,
+        copies: impl Iterator<Item = &SeedCopy>,
+        found: &HashMap<DeliveryId, Found>,
+    ) -> Result<()> {
+        if found.is_empty() {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        let mut looks = Vec::with_capacity(found.len());
+        for copy in copies {
+            if let Some(found) = found.get(&copy.delivery) {
+                looks.push(self.found(copy, found, now).await?);
+            }
+        }
+        Ok(self.placements.store.keep_seed_looks(self.job, &looks, now).await?)
+    }
+
+    /// Writes what is to be said of those that were not found, and how the mailbox does.
     async fn write(
         &self,
         due: &[SeedCopy],
-        found: &std::collections::HashMap<postroad_model::DeliveryId, Found>,
-        blind: Option<&MailError>,
+        found: &HashMap<DeliveryId, Found>,
+        blind: Option<&str>,
     ) -> Result<()> {
         let now = self.clock.now();
-        let why = blind.map(ToString::to_string);
-        let mut looks = Vec::with_capacity(due.len());
-        for copy in due {
-            looks.push(match (found.get(&copy.delivery), &why) {
-                (Some(found), _) => self.found(copy, found, now).await?,
-                (None, Some(why)) => self.unanswered(copy, AGAIN, why, now),
-                (None, None) => {
+        let open = due.iter().filter(|copy| !found.contains_key(&copy.delivery));
+        let looks: Vec<SeedLook> = open
+            .map(|copy| match blind {
+                Some(why) => self.unanswered(copy, AGAIN, why, now),
+                None => {
                     let accepted = accepted(copy).unwrap_or(now);
                     let verdict = self.placements.pace.not_found(accepted, copy.looks, now);
                     self.entry(copy, verdict, None)
                 }
-            });
-        }
+            })
+            .collect();
         let store = &self.placements.store;
-        let why = why.as_deref();
-        Ok(store.record_seed_looks(self.job, &self.seed.name, &looks, why, now).await?)
+        Ok(store.record_seed_looks(self.job, &self.seed.name, &looks, blind, now).await?)
     }
 
     async fn found(&self, copy: &SeedCopy, found: &Found, now: Timestamp) -> Result<SeedLook> {
@@ -291,8 +311,7 @@ impl Session<'_> {
     /// Waits for news where a copy is looked for again soon, and says what to look for then; `None`: the session ends.
     async fn wait(&self, imap: &mut Imap) -> Result<Option<Which>> {
         let now = self.clock.now();
-        let store = &self.placements.store;
-        let open = store.open_seed_copies(&self.seed.name, COPIES_MAX).await?;
+        let open = self.open_until(now.plus(KEPT)).await?;
         let soon = open.iter().filter(|c| c.looks > 0).filter_map(|c| c.next_look_at).min();
         let Some(wait) = soon.map(|t| now.until(t)).filter(|w| *w <= KEPT) else {
             return Ok(None);
@@ -318,6 +337,6 @@ impl Session<'_> {
 }
 
 /// When a relay took it, or may have.
-fn accepted(copy: &SeedCopy) -> Option<Timestamp> {
+pub(crate) fn accepted(copy: &SeedCopy) -> Option<Timestamp> {
     copy.accepted_at.or(copy.released_at)
 }

@@ -4,6 +4,7 @@
 //! copies to look for are logged into now and then, so that a login that broke is known before the next campaign. What must
 //! always hold: no more mailboxes are open at once than the pace allows; what one mailbox does touches no other.
 
+use crate::look::PERSON;
 use crate::{Looked, Placements, Result, SeedBox, Which};
 use postroad_model::{Clock, NodeId, Timestamp};
 use std::collections::HashMap;
@@ -15,6 +16,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How often the store is asked what is due.
 const TICK: Duration = Duration::from_secs(2);
+/// How often copies that nobody can find any more are closed.
+const STRAYS: Duration = Duration::from_secs(60);
 /// A session that hangs in spite of its own bounds is ended.
 const LONGEST: Duration = Duration::from_secs(15 * 60);
 
@@ -39,16 +42,22 @@ pub async fn run(looking: Looking, stop: CancellationToken) {
     let mut busy: HashMap<Id, String> = HashMap::new();
     let mut sessions: JoinSet<Ended> = JoinSet::new();
     let mut failing = false;
+    let mut strays_at: Option<Timestamp> = None;
     loop {
-        match looking.due(looking.clock.now()).await {
+        let now = looking.clock.now();
+        if strays_at.is_none_or(|at| at.plus(STRAYS) <= now) {
+            strays_at = Some(now);
+            looking.strays(now).await;
+        }
+        match looking.due(now).await {
             Ok(due) => {
                 failing = false;
                 let free = looking.placements.pace.at_once.saturating_sub(busy.len());
-                let idle = |b: &SeedBox| !busy.values().any(|name| *name == b.name);
-                let idle: Vec<SeedBox> = due.into_iter().filter(idle).take(free).collect();
-                for seed in idle {
+                let idle = |(b, _): &(SeedBox, Which)| !busy.values().any(|name| *name == b.name);
+                let idle: Vec<(SeedBox, Which)> = due.into_iter().filter(idle).take(free).collect();
+                for (seed, which) in idle {
                     let name = seed.name.clone();
-                    let session = session(looking.clone(), seed, stop.clone());
+                    let session = session(looking.clone(), (seed, which), stop.clone());
                     busy.insert(sessions.spawn(session).id(), name);
                 }
             }
@@ -71,9 +80,13 @@ pub async fn run(looking: Looking, stop: CancellationToken) {
     }
 }
 
-async fn session(looking: Looking, seed: SeedBox, stop: CancellationToken) -> Ended {
+async fn session(
+    looking: Looking,
+    (seed, which): (SeedBox, Which),
+    stop: CancellationToken,
+) -> Ended {
     let Looking { placements, node, clock, .. } = looking;
-    let look = placements.look(&seed, Which::Due, node, &*clock, &stop);
+    let look = placements.look(&seed, which, node, &*clock, &stop);
     tokio::time::timeout(LONGEST, look).await
 }
 
@@ -97,16 +110,25 @@ fn tell(ended: std::result::Result<(Id, Ended), JoinError>, busy: &mut HashMap<I
 }
 
 impl Looking {
+    /// Of campaigns that were cancelled or expired, and of mailboxes that left the configuration.
+    async fn strays(&self, now: Timestamp) {
+        match self.placements.store.close_stray_seed_copies(now).await {
+            Ok(0) => {}
+            Ok(n) => tracing::info!(copies = n, "seed copies that nobody can find were closed"),
+            Err(error) => tracing::debug!(%error, "seed copies are closed next time"),
+        }
+    }
+
     /// The mailboxes that are to be looked into now: those with copies that are due first.
-    async fn due(&self, now: Timestamp) -> Result<Vec<SeedBox>> {
+    async fn due(&self, now: Timestamp) -> Result<Vec<(SeedBox, Which)>> {
         if self.boxes.is_empty() {
             return Ok(Vec::new());
         }
         let pace = &self.placements.pace;
         let store = &self.placements.store;
-        let names = store.due_seed_mailboxes(pace.first(), now).await?;
-        let mut due: Vec<SeedBox> =
-            self.boxes.iter().filter(|b| names.contains(&b.name)).cloned().collect();
+        let names = store.due_seed_mailboxes(pace.first(), PERSON, now).await?;
+        let wanted = self.boxes.iter().filter(|b| names.contains(&b.name)).cloned();
+        let mut due: Vec<(SeedBox, Which)> = wanted.map(|b| (b, Which::Due)).collect();
         for row in store.seed_mailboxes().await? {
             let last = row.looked_at.max(row.failed_at);
             let stale = last.is_none_or(|at| at.plus(pace.idle) <= now);
@@ -114,7 +136,7 @@ impl Looking {
                 && !names.contains(&row.name)
                 && let Some(seed) = self.boxes.iter().find(|b| b.name == row.name)
             {
-                due.push(seed.clone());
+                due.push((seed.clone(), Which::Idle));
             }
         }
         Ok(due)

@@ -3,7 +3,7 @@
 //! Called by `look` with a connection. SEARCH by the header's text first; where a server finds nothing that way (some
 //! index only the usual fields), the newest messages' X-Postroad-Ref are fetched. Either way the header is fetched and our
 //! key has the last word. Gmail's tabs by X-GM-RAW (X-GM-EXT-1). What must always hold: folders are opened with EXAMINE;
-//! what one folder refuses does not keep the others from being looked into.
+//! what was found before a failure or the end of the time is given back.
 
 use crate::folders::Place;
 use postroad_mailbox::{Error as MailError, Imap, Opening, Query, Received, field, received};
@@ -12,6 +12,7 @@ use postroad_model::token::{DeliveryToken, TokenKeys};
 use postroad_model::{DeliveryId, Timestamp};
 use postroad_store::SeedCopy;
 use std::collections::{BTreeMap, HashMap};
+use tokio::time::Instant;
 
 /// The field that every message carries.
 const REFERENCE: &str = "X-Postroad-Ref";
@@ -34,12 +35,15 @@ pub(crate) struct Found {
     pub internal_date: Option<Timestamp>,
 }
 
-/// What a search came to.
-#[derive(Debug, Default)]
-pub(crate) struct Searched {
-    pub found: HashMap<DeliveryId, Found>,
-    /// Inbox or junk could not be looked into: what was not found may be there.
-    pub blind: Option<MailError>,
+/// Why a folder was not searched to its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Stopped {
+    #[error(transparent)]
+    Mailbox(#[from] MailError),
+    #[error(
+        "the mailbox has so many folders or is so slow that the look was ended; the next one goes on"
+    )]
+    Late,
 }
 
 /// A copy that is looked for.
@@ -51,49 +55,25 @@ pub(crate) struct Wanted<'a> {
 pub(crate) struct Search<'a> {
     pub imap: &'a mut Imap,
     pub keys: &'a TokenKeys,
-    pub places: &'a [Place],
+    /// No further copy is looked for after this.
+    pub until: Instant,
 }
 
 impl Search<'_> {
-    /// Looks for copies; the connection's end ends it, with what was found until then.
-    pub async fn all(&mut self, wanted: &[Wanted<'_>]) -> (Searched, Option<MailError>) {
-        let mut searched = Searched::default();
-        let places = self.places;
-        for place in places {
-            let left: Vec<&Wanted<'_>> = wanted
-                .iter()
-                .filter(|w| !searched.found.contains_key(&w.copy.delivery))
-                // Rules of the owner are rare: other folders wait for the second look.
-                .filter(|w| place.means != Placement::Other || w.copy.looks > 0)
-                .collect();
-            if left.is_empty() {
-                continue;
-            }
-            match self.folder(place, &left).await {
-                Ok(found) => searched.found.extend(found),
-                Err(error @ (MailError::Refused { .. } | MailError::Unable { .. })) => {
-                    tracing::debug!(%error, folder = place.title, "a folder is left out");
-                    if place.means != Placement::Other {
-                        searched.blind = Some(error);
-                    }
-                }
-                Err(error) => return (searched, Some(error)),
-            }
-        }
-        (searched, None)
-    }
-
-    async fn folder(
+    /// Looks for copies in one folder and adds to `found`, also when it is stopped.
+    pub async fn folder(
         &mut self,
         place: &Place,
         wanted: &[&Wanted<'_>],
-    ) -> Result<HashMap<DeliveryId, Found>, MailError> {
-        let mut found = HashMap::new();
+        found: &mut HashMap<DeliveryId, Found>,
+    ) -> Result<(), Stopped> {
+        self.in_time()?;
         let selected = self.imap.select(&place.name, Opening::ReadOnly).await?;
         if selected.exists == 0 {
-            return Ok(found);
+            return Ok(());
         }
         for w in wanted {
+            self.in_time()?;
             let uids = self.by_search(w).await?;
             for uid in uids.into_iter().rev().take(FOUND_MAX) {
                 if let Some(here) = self.verify(uid, w.copy, place).await? {
@@ -116,7 +96,11 @@ impl Search<'_> {
                 }
             }
         }
-        Ok(found)
+        Ok(())
+    }
+
+    fn in_time(&self) -> Result<(), Stopped> {
+        if Instant::now() < self.until { Ok(()) } else { Err(Stopped::Late) }
     }
 
     async fn by_search(&mut self, wanted: &Wanted<'_>) -> Result<Vec<u32>, MailError> {

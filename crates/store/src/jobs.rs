@@ -74,6 +74,17 @@ impl Store {
         })
     }
 
+    /// Extends a job's lease.
+    ///
+    /// # Errors
+    /// `JobLost` when another node took it.
+    pub async fn extend_job(&self, job: &JobLease, now: Timestamp) -> Result<()> {
+        tx!(self, |c, e| {
+            hold_job!(c, e, job, None, now);
+            Ok(())
+        })
+    }
+
     /// Extends a job's lease and notes how far it is.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 sql! {
     both SEED_COPIES_OPEN = "seed_copies_open";
+    both SEED_COPIES_STRAY = "seed_copies_stray";
     both SEED_LOOK_WRITE = "seed_look_write";
     both SEED_MAILBOX_KNOWN = "seed_mailbox_known";
     both SEED_MAILBOX_LOOKED = "seed_mailbox_looked";
@@ -92,6 +93,10 @@ impl MailboxRow {
     }
 }
 
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4)
+}
+
 /// Writes looks inside a `tx!` body.
 macro_rules! write_looks {
     ($c:expr, $e:expr, $looks:expr, $now:expr) => {{
@@ -119,20 +124,21 @@ macro_rules! write_looks {
 
 impl Store {
     /// Names of the mailboxes with copies that are to be looked for: `first` after their acceptance, then when the last
-    /// look said; or to be given up, because no relay took them and none will.
+    /// look said. For a copy that nobody looked for yet a mailbox that failed is left alone for `again`.
     ///
     /// # Errors
     /// The database's.
     pub async fn due_seed_mailboxes(
         &self,
         first: Duration,
+        again: Duration,
         now: Timestamp,
     ) -> Result<BTreeSet<String>> {
-        let first = i64::try_from(first.as_millis()).unwrap_or(i64::MAX);
         let names: Vec<String> = read!(self, |c, e| {
             sqlx::query_scalar(SEED_MAILBOXES_DUE.of(e))
                 .bind(now.0)
-                .bind(first)
+                .bind(millis(first))
+                .bind(millis(again))
                 .fetch_all(&mut *c)
                 .await
                 .named(&SEED_MAILBOXES_DUE)
@@ -140,11 +146,27 @@ impl Store {
         Ok(names.into_iter().collect())
     }
 
-    /// Closes copies that no relay took and none will, without a look.
+    /// Closes copies that nobody can find any more: no relay took them and none will, or their mailbox left the
+    /// configuration; gives how many.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn close_stray_seed_copies(&self, now: Timestamp) -> Result<u64> {
+        tx!(self, |c, e| {
+            let done = sqlx::query(SEED_COPIES_STRAY.of(e))
+                .bind(now.0)
+                .execute(&mut *c)
+                .await
+                .named(&SEED_COPIES_STRAY)?;
+            Ok(done.rows_affected())
+        })
+    }
+
+    /// Writes what was found so far, while the look goes on.
     ///
     /// # Errors
     /// `JobLost` when another node took the mailbox.
-    pub async fn close_seed_copies(
+    pub async fn keep_seed_looks(
         &self,
         job: &JobLease,
         copies: &[SeedLook],
@@ -157,15 +179,23 @@ impl Store {
         })
     }
 
-    /// Released copies of a mailbox that are still looked for, the oldest first, at most `limit`.
+    /// Copies of a mailbox whose look is due until a time, the first one `first` after their acceptance; those that have
+    /// waited longest first, at most `limit`.
     ///
     /// # Errors
     /// The database's; `Inconsistent`.
-    pub async fn open_seed_copies(&self, mailbox: &str, limit: i64) -> Result<Vec<SeedCopy>> {
+    pub async fn open_seed_copies(
+        &self,
+        mailbox: &str,
+        (first, until): (Duration, Timestamp),
+        limit: i64,
+    ) -> Result<Vec<SeedCopy>> {
         let rows: Vec<CopyRow> = read!(self, |c, e| {
             sqlx::query_as(SEED_COPIES_OPEN.of(e))
                 .bind(mailbox)
                 .bind(limit)
+                .bind(millis(first))
+                .bind(until.0)
                 .fetch_all(&mut *c)
                 .await
                 .named(&SEED_COPIES_OPEN)
@@ -200,7 +230,7 @@ impl Store {
         })
     }
 
-    /// Registers the mailboxes of the configuration, and forgets those that left it.
+    /// Registers the mailboxes of the configuration, and forgets those that left it, with what was still looked for there.
     ///
     /// # Errors
     /// The database's.
@@ -226,6 +256,11 @@ impl Store {
                     .await
                     .named(&SEED_MAILBOX_KNOWN)?;
             }
+            sqlx::query(SEED_COPIES_STRAY.of(e))
+                .bind(now.0)
+                .execute(&mut *c)
+                .await
+                .named(&SEED_COPIES_STRAY)?;
             Ok(())
         })
     }

@@ -82,7 +82,7 @@ pub struct SeedCopy {
     pub state: DeliveryState,
     /// When its turn came.
     pub released_at: Option<Timestamp>,
-    /// When the relay took it.
+    /// When the relay took it; where its answer was lost, when that was.
     pub accepted_at: Option<Timestamp>,
     /// Where it landed, as far as is known.
     pub placement: Placement,
@@ -179,8 +179,9 @@ impl CopyRow {
             dkim: auth(self.dkim, "dkim")?,
             dmarc: auth(self.dmarc, "dmarc")?,
         };
-        // Before anybody looked, the row's last change is when the relay took it.
-        let took = (state == DeliveryState::Accepted).then_some(self.updated_at);
+        // Before anybody looked, the row's last change is when the relay took it, or when its answer was lost.
+        let settled = matches!(state, DeliveryState::Accepted | DeliveryState::Unknown);
+        let took = settled.then_some(self.updated_at);
         let accepted = self.accepted_at.or(took);
         Ok(SeedCopy {
             delivery,

@@ -13,6 +13,7 @@ use postroad_model::{
     CampaignId, Epoch, LeaseToken, MailboxProvider, NodeId, PoolId, RelayId, Timestamp,
 };
 use postroad_testkit::{builders, postgres, sqlite};
+use std::time::Duration;
 
 const NOW: Timestamp = Timestamp(1_796_000_000_000);
 const BUCKET: i64 = 202_611;
@@ -165,7 +166,7 @@ async fn only_what_a_relay_took_is_pending_and_a_look_tells_the_rest() {
             .await
             .unwrap();
         assert_eq!(places(&store).await, [Placement::Pending, Placement::NotSent]);
-        let open = store.open_seed_copies("gmail-1", 50).await.unwrap();
+        let open = store.open_seed_copies("gmail-1", (Duration::ZERO, UNRELEASED), 50).await.unwrap();
         assert_eq!((open.len(), open[0].accepted_at), (1, Some(NOW)));
         let job = job(&store, "seed:gmail-1").await;
         let record = async |look: SeedLook, trouble| {
@@ -185,7 +186,7 @@ async fn only_what_a_relay_took_is_pending_and_a_look_tells_the_rest() {
         assert_eq!((copies[0].placement, copies[0].arrived_after_ms), (Placement::Spam, Some(3_000)));
         assert_eq!(copies[0].authentication.dkim, Some(AuthResult::Pass));
         assert!(copies[0].closed && copies[0].looks == 2);
-        assert!(store.open_seed_copies("gmail-1", 50).await.unwrap().is_empty());
+        assert!(store.open_seed_copies("gmail-1", (Duration::ZERO, UNRELEASED), 50).await.unwrap().is_empty());
         let mut spam = PlacementCounts::default();
         spam.add(Placement::Spam, 1);
         let cells = store.placement_cells(ONE).await.unwrap();
@@ -230,6 +231,101 @@ async fn a_rank_limit_holds_the_rest_of_the_audience_and_can_be_lifted() {
         store.set_rank_limit(ONE, None, NOW).await.unwrap();
         assert_eq!(store.rank_limit(ONE).await.unwrap(), None);
         assert!(UNRELEASED > NOW);
+    })
+    .await;
+}
+
+/// The state of the row that goes through a relay, settled at a time.
+async fn settle(store: &Store, relay: i64, state: i64, at: Timestamp) {
+    write_state(store, relay, state, at).await.unwrap();
+}
+
+async fn write_state(store: &Store, relay: i64, state: i64, at: Timestamp) -> crate::Result<()> {
+    tx!(store, |c, _e| {
+        let text = "UPDATE deliveries SET state = $2, updated_at = $3 WHERE role = 1 AND slot = $1";
+        let update = sqlx::query(text).bind(relay).bind(state).bind(at.0);
+        update.execute(&mut *c).await.unwrap();
+        Ok(())
+    })
+}
+
+#[tokio::test]
+async fn a_copy_whose_answer_was_lost_is_awaited_from_when_that_was() {
+    on_both(async |store| {
+        plan(&store).await;
+        store.release_seeds(ONE, 100, NOW).await.unwrap();
+        let lost = NOW.plus_ms(6 * 3_600_000);
+        settle(&store, 9, 5, lost).await;
+        let copy = store.seed_copies(ONE).await.unwrap().remove(0);
+        assert_eq!((copy.state, copy.accepted_at), (DeliveryState::Unknown, Some(lost)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_due_comes_first_whatever_is_open_before_it() {
+    on_both(async |store| {
+        plan(&store).await;
+        store.release_seeds(ONE, i64::MAX, NOW).await.unwrap();
+        settle(&store, 9, 3, NOW.plus_ms(60_000)).await;
+        settle(&store, 10, 3, NOW).await;
+        let first = Duration::from_secs(15);
+        let open = async |ms: i64| {
+            let due = (first, NOW.plus_ms(ms));
+            let open = store.open_seed_copies("gmail-1", due, 1).await.unwrap();
+            open.iter().map(|c| c.relay.0).collect::<Vec<_>>()
+        };
+        assert!(open(14_999).await.is_empty());
+        assert_eq!(open(15_000).await, [10]);
+        assert_eq!(open(900_000).await, [10], "the one that has waited longest");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_mailbox_that_refused_is_left_alone_also_when_a_new_copy_was_sent_to_it() {
+    on_both(async |store| {
+        let names = [("gmail-1".to_owned(), MailboxProvider::Google)];
+        store.register_seed_mailboxes(&names, NOW).await.unwrap();
+        plan(&store).await;
+        let job = job(&store, "seed:gmail-1").await;
+        store.record_seed_looks(&job, "gmail-1", &[], Some("refused"), NOW).await.unwrap();
+        store.release_seeds(ONE, 100, NOW).await.unwrap();
+        settle(&store, 9, 3, NOW).await;
+        let due = async |ms: i64| {
+            let (first, again) = (Duration::from_secs(15), Duration::from_secs(900));
+            let due = store.due_seed_mailboxes(first, again, NOW.plus_ms(ms)).await.unwrap();
+            due.into_iter().collect::<Vec<_>>()
+        };
+        assert!(due(899_999).await.is_empty());
+        assert_eq!(due(900_000).await, ["gmail-1"]);
+        store.record_seed_looks(&job, "gmail-1", &[], None, NOW).await.unwrap();
+        assert_eq!(due(15_000).await, ["gmail-1"], "a login that works again is used at once");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn copies_that_nobody_can_find_are_closed() {
+    on_both(async |store| {
+        let names = [("gmail-1".to_owned(), MailboxProvider::Google)];
+        store.register_seed_mailboxes(&names, NOW).await.unwrap();
+        plan(&store).await;
+        store.release_seeds(ONE, 100, NOW).await.unwrap();
+        settle(&store, 9, 3, NOW).await;
+        assert_eq!(store.close_stray_seed_copies(NOW).await.unwrap(), 0);
+        settle(&store, 10, 8, NOW).await;
+        assert_eq!(
+            store.close_stray_seed_copies(NOW).await.unwrap(),
+            1,
+            "never released, cancelled"
+        );
+        assert_eq!(places(&store).await, [Placement::Pending, Placement::NotSent]);
+        store.register_seed_mailboxes(&[], NOW).await.unwrap();
+        assert_eq!(places(&store).await, [Placement::Unknown, Placement::NotSent]);
+        let copies = store.seed_copies(ONE).await.unwrap();
+        assert!(copies.iter().all(|c| c.closed), "{copies:?}");
+        assert!(copies[0].trouble.as_ref().unwrap().contains("left the configuration"));
     })
     .await;
 }

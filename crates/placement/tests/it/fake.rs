@@ -26,6 +26,10 @@ pub struct Quirks {
     pub refuses: Option<&'static str>,
     /// Its folders are empty until the inbox was opened more often than this.
     pub empty_until: usize,
+    /// Its inbox is empty until All Mail was opened: a message that arrives in between.
+    pub inbox_after_all: bool,
+    /// It opens no folder until it is told to.
+    pub gated: bool,
 }
 
 pub struct Fake {
@@ -33,6 +37,8 @@ pub struct Fake {
     mails: Arc<Mutex<Vec<Mail>>>,
     said: Arc<Mutex<Vec<String>>>,
     closed: Arc<Semaphore>,
+    asked: Arc<Semaphore>,
+    gate: Arc<Semaphore>,
 }
 
 const FOLDERS: &str = "* LIST (\\HasNoChildren) \"/\" \"INBOX\"\r\n\
@@ -46,12 +52,21 @@ impl Fake {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
         let (mails, said) = (Arc::<Mutex<Vec<Mail>>>::default(), Arc::default());
-        let closed = Arc::new(Semaphore::new(0));
-        let fake =
-            Self { at, mails: mails.clone(), said: Arc::clone(&said), closed: closed.clone() };
+        let new = || Arc::new(Semaphore::new(0));
+        let (closed, asked, gate) = (new(), new(), new());
+        let fake = Self {
+            at,
+            mails: mails.clone(),
+            said: Arc::clone(&said),
+            closed: closed.clone(),
+            asked: asked.clone(),
+            gate: gate.clone(),
+        };
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let talk = Talk { quirks, mails: mails.clone(), said: said.clone(), open: "" };
+                let gate = (asked.clone(), gate.clone());
+                let talk =
+                    Talk { quirks, mails: mails.clone(), said: said.clone(), open: "", gate };
                 let closed = closed.clone();
                 tokio::spawn(async move {
                     talk.run(stream).await;
@@ -73,6 +88,17 @@ impl Fake {
         ended.unwrap().unwrap().forget();
     }
 
+    /// Waits until a folder is to be opened, which then waits for [`Self::go`].
+    pub async fn asked(&self) {
+        let asked = tokio::time::timeout(Duration::from_secs(60), self.asked.acquire()).await;
+        asked.unwrap().unwrap().forget();
+    }
+
+    /// Lets it open one folder.
+    pub fn go(&self) {
+        self.gate.add_permits(1);
+    }
+
     /// Every command line that it got, without the tags.
     pub fn commands(&self) -> Vec<String> {
         self.said.lock().unwrap().clone()
@@ -84,6 +110,7 @@ struct Talk {
     mails: Arc<Mutex<Vec<Mail>>>,
     said: Arc<Mutex<Vec<String>>>,
     open: &'static str,
+    gate: (Arc<Semaphore>, Arc<Semaphore>),
 }
 
 impl Talk {
@@ -96,6 +123,10 @@ impl Talk {
         while let Ok(Some(line)) = lines.next_line().await {
             let (tag, command) = line.split_once(' ').unwrap_or((&line, ""));
             self.said.lock().unwrap().push(command.to_owned());
+            if self.quirks.gated && command.starts_with("EXAMINE") {
+                self.gate.0.add_permits(1);
+                self.gate.1.acquire().await.unwrap().forget();
+            }
             let Some(answer) = self.answer(command) else { return };
             if write.write_all(answer.replace("TAG", tag).as_bytes()).await.is_err() {
                 return;
@@ -138,6 +169,10 @@ impl Talk {
         let said = self.said.lock().unwrap();
         let opened = said.iter().filter(|c| c.starts_with("EXAMINE") && c.contains("INBOX"));
         if opened.count() <= self.quirks.empty_until {
+            return Vec::new();
+        }
+        let all = said.iter().any(|c| c.starts_with("EXAMINE") && c.contains("All Mail"));
+        if self.quirks.inbox_after_all && self.open == "INBOX" && !all {
             return Vec::new();
         }
         let mails = self.mails.lock().unwrap();

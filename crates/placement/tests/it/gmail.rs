@@ -80,3 +80,17 @@ async fn what_a_rule_archived_is_in_another_folder() {
     world.look(&seed).await;
     assert_eq!(world.places().await, [Placement::Other]);
 }
+
+#[tokio::test]
+async fn a_copy_that_arrives_between_two_folders_is_in_the_inbox() {
+    let world = world(&["r1"]).await;
+    let fake = Fake::start(Quirks { inbox_after_all: true, ..Quirks::default() }).await;
+    let seed = at(fake.at, "gmail.test", Google, "x");
+    world.look(&seed).await;
+    let header = header(&world, &world.copies().await[0]);
+    fake.put("[Gmail]/All Mail", "", header.clone());
+    fake.put("INBOX", "", header);
+    world.advance(Duration::from_secs(60));
+    assert_eq!(world.look(&seed).await.found, 1);
+    assert_eq!(world.places().await, [Placement::Inbox]);
+}

@@ -4,6 +4,7 @@ use crate::fake::{Fake, Quirks};
 use crate::world::{World, at, in_dovecot, seed};
 use postroad_model::MailboxProvider::Google;
 use postroad_model::placement::Placement;
+use postroad_model::{Clock, Timestamp};
 use postroad_placement::check;
 use postroad_store::Settled;
 use postroad_testkit::dovecot;
@@ -74,4 +75,50 @@ async fn a_mailbox_that_is_not_there_is_no_verdict_and_is_given_up_one_day() {
     world.look(&seed).await;
     assert!(world.copies().await[0].closed);
     assert_eq!(world.places().await, [Placement::Unknown]);
+}
+
+#[tokio::test]
+async fn a_slow_server_keeps_its_mailbox_and_what_was_found_is_written_at_once() {
+    let seeds = vec![seed("gmail.test", Google)];
+    let world = World::sent(&["r1", "r2"], seeds, &Settled::Accepted).await;
+    let fake = Fake::start(Quirks { gated: true, ..Quirks::default() }).await;
+    let header = format!("X-Postroad-Ref: {}\r\n", world.reference(&world.copies().await[0]));
+    fake.put("INBOX", "", header);
+    let seed = at(fake.at, "gmail.test", Google, "x");
+    world.advance(5 * HOUR);
+    let other = world.store.register_node("other", "0", Timestamp(0)).await.unwrap();
+    let meddle = async {
+        for folder in ["INBOX", "Spam"] {
+            fake.asked().await;
+            world.advance(Duration::from_secs(50));
+            let taken = world.store.take_job("seed:gmail.test", other, world.clock.now()).await;
+            assert_eq!(taken.unwrap(), None, "{folder}");
+            if folder == "Spam" {
+                assert_eq!(world.places().await[0], Placement::Inbox, "before the look's end");
+            }
+            fake.go();
+        }
+    };
+    let (looked, ()) = tokio::join!(world.look(&seed), meddle);
+    assert_eq!((looked.found, looked.trouble), (1, None));
+    assert_eq!(world.places().await, [Placement::Inbox, Placement::Missing]);
+}
+
+#[tokio::test]
+async fn a_mailbox_without_anything_due_is_not_logged_into() {
+    let world = World::sent(&["r1"], vec![seed("gmail.test", Google)], &Settled::Accepted).await;
+    let fake = Fake::start(Quirks::default()).await;
+    let looked = world.look(&at(fake.at, "gmail.test", Google, "x")).await;
+    assert_eq!((looked.copies, fake.commands().len()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_refused_login_puts_off_what_is_due_soon_as_well() {
+    let seeds = vec![seed("g.test", Google)];
+    let world = World::sent(&["r1"], seeds, &Settled::Accepted).await;
+    let closed = at(postroad_testkit::loopback::address(), "g.test", Google, "x");
+    world.advance(Duration::from_secs(15));
+    assert!(world.look(&closed).await.trouble.is_some());
+    let next = world.copies().await[0].next_look_at;
+    assert_eq!(next, Some(world.clock.now().plus(Duration::from_secs(120))));
 }
