@@ -1,7 +1,7 @@
 //! What the exporter of metrics and the public pages read: campaigns at a glance, and whose link a link is.
 //!
 //! Called by web before each scrape and for each page. Cheap by design: campaigns without their settings, counters
-//! instead of rows, deferred rows by their partial indexes. It writes nothing and locks nothing, so that neither a
+//! instead of rows, a bounded number of deferred rows by their partial indexes. It writes nothing and locks nothing, so that neither a
 //! scrape nor a reader of mail ever stands in a lane's way.
 
 use crate::backend::{Named, read};
@@ -22,6 +22,9 @@ sql! {
     each LINK_LISTS = "link_lists";
 }
 
+/// So many waiting rows are counted: an operator who sees as many knows enough, and a scrape stays cheap.
+pub(crate) const DEFERRED_MAX: i64 = 10_000;
+
 /// A campaign as the exporter sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CampaignGlance {
@@ -37,9 +40,9 @@ pub struct CampaignGlance {
     pub version: i64,
     /// Its audience by state, summed from the counters.
     pub recipients: BTreeMap<DeliveryState, i64>,
-    /// Scheduled rows that were tried before.
+    /// Scheduled rows that were tried before; counted up to some thousands of all campaigns together.
     pub deferred: i64,
-    /// When the first of those may be tried again.
+    /// When the first of those that were counted may be tried again.
     pub oldest_due: Option<Timestamp>,
 }
 
@@ -89,6 +92,7 @@ impl Store {
         })?;
         let deferred: Vec<(i64, i64, i64)> = read!(self, |c, e| {
             sqlx::query_as(EXPORTER_DEFERRED.of(e))
+                .bind(DEFERRED_MAX)
                 .fetch_all(&mut *c)
                 .await
                 .named(&EXPORTER_DEFERRED)

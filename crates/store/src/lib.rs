@@ -81,7 +81,7 @@ pub use pages::OverTime;
 pub use plans::StoredPlan;
 pub use providers::HostedContact;
 pub use reports::{Count, ExportRow};
-pub use seed_counts::PlacementCells;
+pub use seed_counts::{AuthenticationCounts, PlacementCells};
 pub use seed_looks::{SeedLook, SeedMailboxRow};
 pub use seeds::{Authentication, NewSeedCopy, SeedCopy, UNRELEASED};
 pub use sql::{Statement, statements};

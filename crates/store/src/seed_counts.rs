@@ -9,19 +9,23 @@ use crate::reports::state_of;
 use crate::seeds::placement_of;
 use crate::sql::sql;
 use crate::{Error, Result, Store};
-use postroad_model::placement::{Placement, PlacementCounts};
+use postroad_model::placement::{AuthMethod, AuthResult, Placement, PlacementCounts};
 use postroad_model::{CampaignId, MailboxProvider, RelayId};
 use std::collections::BTreeMap;
 
 sql! {
-    both AUDIENCE_MIX_OF = "audience_mix_of";
-    both SEED_GAPS_OF = "seed_gaps_of";
+    each AUDIENCE_MIX_OF = "audience_mix_of";
+    each SEED_GAPS_OF = "seed_gaps_of";
+    each SEED_AUTHENTICATION = "seed_authentication";
     each SEED_CELLS = "seed_cells";
     both SEED_CAMPAIGNS_LAST = "seed_campaigns_last";
 }
 
 /// Counts by relay and mailbox provider.
 pub type PlacementCells = BTreeMap<(RelayId, MailboxProvider), PlacementCounts>;
+
+/// What mailbox providers said of the sender's name, counted.
+pub type AuthenticationCounts = BTreeMap<(MailboxProvider, AuthMethod, AuthResult), u32>;
 
 fn provider_of(code: i64) -> MailboxProvider {
     MailboxProvider::from_code(code).unwrap_or(MailboxProvider::Other)
@@ -77,14 +81,66 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn seed_gaps(&self, campaign: CampaignId) -> Result<Vec<(RelayId, MailboxProvider)>> {
-        let rows: Vec<(i64, i64)> = read!(self, |c, e| {
+        Ok(self.seed_gaps_of(&[campaign]).await?.remove(&campaign).unwrap_or_default())
+    }
+
+    /// The same of some campaigns, in one reading.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn seed_gaps_of(
+        &self,
+        campaigns: &[CampaignId],
+    ) -> Result<BTreeMap<CampaignId, Vec<(RelayId, MailboxProvider)>>> {
+        let ids = json("campaign numbers", &campaigns)?;
+        let rows: Vec<(i64, i64, i64)> = read!(self, |c, e| {
             sqlx::query_as(SEED_GAPS_OF.of(e))
-                .bind(campaign.0)
+                .bind(&ids)
                 .fetch_all(&mut *c)
                 .await
                 .named(&SEED_GAPS_OF)
         })?;
-        Ok(rows.into_iter().map(|(relay, code)| (RelayId(relay), provider_of(code))).collect())
+        let mut all: BTreeMap<CampaignId, Vec<_>> = BTreeMap::new();
+        for (campaign, relay, code) in rows {
+            let gaps = all.entry(CampaignId(campaign)).or_default();
+            gaps.push((RelayId(relay), provider_of(code)));
+        }
+        Ok(all)
+    }
+
+    /// What the mailbox providers said of the sender's name in some campaigns' copies, counted.
+    ///
+    /// # Errors
+    /// The database's; `Inconsistent`.
+    pub async fn seed_authentication(
+        &self,
+        campaigns: &[CampaignId],
+    ) -> Result<BTreeMap<CampaignId, AuthenticationCounts>> {
+        type Line = (i64, i64, Option<String>, Option<String>, Option<String>, i64);
+        let ids = json("campaign numbers", &campaigns)?;
+        let lines: Vec<Line> = read!(self, |c, e| {
+            sqlx::query_as(SEED_AUTHENTICATION.of(e))
+                .bind(&ids)
+                .fetch_all(&mut *c)
+                .await
+                .named(&SEED_AUTHENTICATION)
+        })?;
+        let mut all: BTreeMap<CampaignId, AuthenticationCounts> = BTreeMap::new();
+        for (campaign, code, spf, dkim, dmarc, n) in lines {
+            let counts = all.entry(CampaignId(campaign)).or_default();
+            let methods =
+                [(AuthMethod::Spf, spf), (AuthMethod::Dkim, dkim), (AuthMethod::Dmarc, dmarc)];
+            for (method, word) in methods {
+                let Some(word) = word else { continue };
+                let Some(result) = AuthResult::from_name(&word) else {
+                    let (table, column) = ("seed_copies", method.as_str());
+                    return Err(Error::Inconsistent { table, column, id: campaign.to_string() });
+                };
+                let count = counts.entry((provider_of(code), method, result)).or_default();
+                *count += u32::try_from(n).unwrap_or(u32::MAX);
+            }
+        }
+        Ok(all)
     }
 
     /// The newest campaigns that have seeds.
@@ -107,13 +163,29 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn provider_mix(&self, campaign: CampaignId) -> Result<Vec<(MailboxProvider, i64)>> {
-        let rows: Vec<(i64, i64)> = read!(self, |c, e| {
+        Ok(self.provider_mixes(&[campaign]).await?.remove(&campaign).unwrap_or_default())
+    }
+
+    /// The same of some campaigns, in one reading.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn provider_mixes(
+        &self,
+        campaigns: &[CampaignId],
+    ) -> Result<BTreeMap<CampaignId, Vec<(MailboxProvider, i64)>>> {
+        let ids = json("campaign numbers", &campaigns)?;
+        let rows: Vec<(i64, i64, i64)> = read!(self, |c, e| {
             sqlx::query_as(AUDIENCE_MIX_OF.of(e))
-                .bind(campaign.0)
+                .bind(&ids)
                 .fetch_all(&mut *c)
                 .await
                 .named(&AUDIENCE_MIX_OF)
         })?;
-        Ok(rows.into_iter().map(|(code, n)| (provider_of(code), n)).collect())
+        let mut all: BTreeMap<CampaignId, Vec<_>> = BTreeMap::new();
+        for (campaign, code, n) in rows {
+            all.entry(CampaignId(campaign)).or_default().push((provider_of(code), n));
+        }
+        Ok(all)
     }
 }
