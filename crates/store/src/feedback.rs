@@ -144,7 +144,8 @@ macro_rules! insert_event {
             .bind($new.row.campaign.0)
             .bind($new.row.id.bucket)
             .bind($new.row.id.id)
-            .bind($new.row.contact.map(|x| x.0))
+            // A seed's row borrows somebody's data: what comes back for it is not his.
+            .bind($new.row.contact.filter(|_| $new.row.role == Role::Audience).map(|x| x.0))
             .bind(&$new.key)
             .bind(&$new.data)
             .bind($new.row.hash)

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 sql! {
     both NODE_INSERT = "node_insert";
+    both NODE_STOP = "node_stop";
     both NODE_HEARTBEAT = "node_heartbeat";
     both NODES_HEARD = "nodes_heard";
     both RELOAD_ANSWER = "reload_answer";
@@ -34,6 +35,22 @@ impl Store {
                 .await
                 .named(&NODE_INSERT)
                 .map(NodeId)
+        })
+    }
+
+    /// Says that a node ended in order: it is not alive from now on, instead of minutes after its last heartbeat.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn stop_node(&self, node: NodeId, now: Timestamp) -> Result<()> {
+        tx!(self, |c, e| {
+            sqlx::query(NODE_STOP.of(e))
+                .bind(node.0)
+                .bind(now.0)
+                .execute(&mut *c)
+                .await
+                .named(&NODE_STOP)
+                .map(drop)
         })
     }
 

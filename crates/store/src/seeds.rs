@@ -163,6 +163,13 @@ pub(crate) fn placement_of(found: Placement, state: DeliveryState) -> Placement 
     }
 }
 
+/// After which hash of an address somebody of the audience is looked for, whose data the template sees: another one for each
+/// copy and campaign, so that no one's data go to all seeds, and one who is erased takes one copy's with him.
+fn person(seed: i64, hash: i64) -> i64 {
+    // Seeds may be small numbers: an odd factor spreads them over all hashes.
+    seed.wrapping_mul(-7_046_029_254_386_353_131) ^ hash
+}
+
 impl CopyRow {
     pub(crate) fn into_copy(self) -> Result<SeedCopy> {
         let delivery = DeliveryId { bucket: self.bucket, id: self.delivery_id };
@@ -221,7 +228,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<u64> {
         tx!(self, |c, e| {
-            let planned: i64 = sqlx::query_scalar(SEED_PLANNED.of(e))
+            let (planned, seed): (i64, i64) = sqlx::query_as(SEED_PLANNED.of(e))
                 .bind(id.0)
                 .fetch_one(&mut *c)
                 .await
@@ -231,15 +238,17 @@ impl Store {
             }
             let mut rows = 0;
             for copy in copies {
+                let hash = self.keys().address_hash(&copy.address);
                 let row: Option<(i64, i64)> = sqlx::query_as(SEED_ROW_INSERT.of(e))
                     .bind(id.0)
                     .bind(copy.relay.0)
                     .bind(copy.address.to_string())
-                    .bind(self.keys().address_hash(&copy.address))
+                    .bind(hash)
                     .bind(copy.provider.code())
                     .bind(copy.rank)
                     .bind(UNRELEASED.0)
                     .bind(now.0)
+                    .bind(person(seed, hash))
                     .fetch_optional(&mut *c)
                     .await
                     .named(&SEED_ROW_INSERT)?;

@@ -329,3 +329,48 @@ async fn copies_that_nobody_can_find_are_closed() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn seeds_see_the_data_of_different_people() {
+    on_both(async |store| {
+        for n in 0..8_i64 {
+            audience_of(&store, 100 + n, (n - 4) << 61).await.unwrap();
+        }
+        let copies: Vec<_> = (0..12).map(|n| copy(&format!("s+{n}@gmail.com"), 9, 5)).collect();
+        store.plan_seeds(ONE, (&copies, &[]), NOW).await.unwrap();
+        store.release_seeds(ONE, 100, NOW).await.unwrap();
+        let people: std::collections::BTreeSet<_> =
+            leased(&store, 9).await.iter().map(|row| row.fields.name.clone()).collect();
+        assert!(people.len() > 3, "{people:?}");
+    })
+    .await;
+}
+
+/// One more of the audience.
+async fn audience_of(store: &Store, id: i64, hash: i64) -> crate::Result<()> {
+    const CONTACT: &str = "INSERT INTO contacts (id, address, address_hash, provider, created_at, name, attributes, \
+        updated_at) VALUES ($1, 'x' || $3, $2, 1, 0, $3, '{}', 0)";
+    const ROW: &str = "INSERT INTO deliveries (bucket, campaign_id, role, slot, contact_id, address, address_hash, \
+        provider, pool_id, rank, state, not_before, pinned_relay, pinned_until, attempt, tries, blocks, copy_no, token, \
+        lane_relay, epoch, updated_at) \
+        VALUES (202611, 1, 0, 0, $1, 'x@example.vn', $2, 1, 1, 3, 3, 0, 0, 0, 1, 0, 0, 0, 0, 9, 1, 0)";
+    tx!(store, |c, _e| {
+        let contact = sqlx::query(CONTACT).bind(id).bind(hash).bind(format!("No {id}"));
+        contact.execute(&mut *c).await.unwrap();
+        sqlx::query(ROW).bind(id).bind(hash).execute(&mut *c).await.unwrap();
+        Ok(())
+    })
+}
+
+#[tokio::test]
+async fn a_node_that_ended_in_order_is_not_alive() {
+    on_both(async |store| {
+        let one = store.register_node("one", "0", NOW).await.unwrap();
+        store.register_node("two", "0", NOW).await.unwrap();
+        let alive = async || store.nodes_alive(NOW.plus_ms(-1)).await.unwrap();
+        assert_eq!(alive().await, 2);
+        store.stop_node(one, NOW).await.unwrap();
+        assert_eq!(alive().await, 1);
+    })
+    .await;
+}

@@ -23,8 +23,8 @@ use postroad_dkim::KeyRing;
 use postroad_feedback::Feedback;
 use postroad_metrics::Metrics;
 use postroad_model::relay::{Relay, SendingDomain};
-use postroad_model::{NodeId, PoolId, RelayId};
-use postroad_store::{ServeWhich, StoreClock, Takeover};
+use postroad_model::{Clock as _, NodeId, PoolId, RelayId};
+use postroad_store::{ServeWhich, Store, StoreClock, Takeover};
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -46,6 +46,7 @@ pub struct Running {
     pub node: NodeId,
     /// The time that leases are measured by.
     pub clock: Arc<StoreClock>,
+    store: Arc<Store>,
     /// Held as long as the engine lives.
     _lock: Option<File>,
 }
@@ -63,6 +64,9 @@ impl Running {
             Err(_) => tracing::error!("somebody still holds the engine; it is not drained"),
         }
         self.sweeping.stop().await;
+        if let Err(error) = self.store.stop_node(self.node, self.clock.now()).await {
+            tracing::debug!(%error, "the node counts as alive for some minutes more");
+        }
     }
 }
 
@@ -127,6 +131,7 @@ pub async fn start(
         relays,
         node,
         clock,
+        store: opened.store.clone(),
         _lock: lock,
     })
 }

@@ -1,2 +1,2 @@
--- seed_planned: whether a campaign's seeds were planned before
-SELECT COUNT(*) FROM seed_copies WHERE campaign_id = $1
+-- seed_planned: how many seeds of a campaign were planned before, and the campaign's own seed of randomness
+SELECT (SELECT COUNT(*) FROM seed_copies s WHERE s.campaign_id = $1), k.seed FROM campaigns k WHERE k.id = $1
