@@ -1,12 +1,15 @@
 //! What a received copy's header tells: when it arrived, and what the receiving side said of its sender's name.
 //!
 //! Used by `placement` on heads that `Imap::head` fetched. RFC 8601 (Authentication-Results), RFC 5321 section 4.4
-//! (Received). What must always hold: only what the mailbox's own server wrote counts, which is what stands at the top: a
-//! field further down, of another server, may be anybody's. Parsing never fails; what is not understood is left out.
+//! (Received). What must always hold: only what the mailbox's own side wrote counts (RFC 8601 section 5): what stands above
+//! the first Received of another side, and is not signed by another's name; a field further down may be anybody's, also of
+//! the relay that sent the mail. Where that side writes none, nothing is said. Parsing never fails; what is not understood
+//! is left out.
 
 use mail_parser::{DateTime, MessageParser};
 use postroad_model::Timestamp;
 use postroad_model::placement::{AuthMethod, AuthResult};
+use std::net::IpAddr;
 
 /// As many fields are looked at.
 const FIELDS_MAX: usize = 500;
@@ -46,8 +49,24 @@ pub fn received(head: &[u8]) -> Received {
         .map(|date| Timestamp(date.to_timestamp().saturating_mul(1_000)));
     let mut found = Received { arrived_at, ..Received::default() };
     let mut whose: Option<String> = None;
-    for value in values("Authentication-Results") {
+    let mut own: Option<String> = None;
+    for (name, value) in &fields {
+        if name.eq_ignore_ascii_case("Received") {
+            match (&own, taken_by(value)) {
+                (None, by) => own = by,
+                (Some(own), Some(by)) if *own == by => {}
+                (Some(_), _) => break,
+            }
+            continue;
+        }
+        if !name.eq_ignore_ascii_case("Authentication-Results") {
+            continue;
+        }
         let results = Results::read(value);
+        let server = results.server.as_deref().map(operator);
+        if own.is_some() && server.is_some() && own != server {
+            continue;
+        }
         // Some operators write a field for each method, by servers of one domain.
         let domain = results.server.as_deref().map(operator).unwrap_or_default();
         if *whose.get_or_insert_with(|| domain.clone()) != domain {
@@ -65,6 +84,15 @@ pub fn received(head: &[u8]) -> Received {
         }
     }
     found
+}
+
+/// Whose server took the mail, by a Received's `by`; `None` where it is no name, as of hops inside an operator's house.
+fn taken_by(value: &str) -> Option<String> {
+    let plain = without_comments(value);
+    let mut words = plain.split([' ', ';']).skip_while(|word| !word.eq_ignore_ascii_case("by"));
+    let by = words.nth(1)?.trim_end_matches('.');
+    let literal = by.contains(':') || by.starts_with('[') || by.parse::<IpAddr>().is_ok();
+    (!literal && !by.is_empty()).then(|| operator(by))
 }
 
 fn fields(head: &[u8]) -> Vec<(String, String)> {
@@ -199,6 +227,38 @@ mod tests {
         let head = "Authentication-Results: mx.b.example; dkim=fail\nReceived: from x\nAuthentication-Results: \
                     relay.forged.example; dkim=pass; spf=pass\n\n";
         assert_eq!(seen(head), (None, Some(Fail), None));
+    }
+
+    #[test]
+    fn what_the_relay_said_of_itself_does_not_count() {
+        let check = |head: &str, expected: Seen| assert_eq!(seen(head), expected, "{head}");
+        let said = "Authentication-Results: mx.test; dkim=pass; spf=pass\n";
+        let none = (None, None, None);
+        // Dovecot wrote none; the relay's stands below its own Received, or above it.
+        let lmtp =
+            "Received: from relay.test ([192.0.2.1])\n\tby box with LMTP id x\n\tfor <a@b>; Sat\n";
+        check(&format!("{lmtp}Received: by relay.test (Postfix); Sat\n{said}\n"), none);
+        check(&format!("{lmtp}{said}Received: by relay.test (Postfix); Sat\n\n"), none);
+        let forged =
+            "Received: by mx.google.com\nAuthentication-Results: mx.google.com; dkim=pass\n";
+        check(&format!("{lmtp}Received: by relay.test\n{forged}\n"), none);
+        // Gmail's stands below two of its own.
+        let google = "Received: by 2002:a05:1 with SMTP id x; Sat\nReceived: from relay.test (relay.test. [192.0.2.1])\n\
+                      \tby mx.google.com with ESMTPS id x; Sat\n";
+        let own = "Authentication-Results: mx.google.com; dkim=fail\n";
+        check(
+            &format!("{google}{own}Received: by relay.test\n{forged}\n"),
+            (None, Some(Fail), None),
+        );
+        // Microsoft's has no server in front and stands below many of its own.
+        let outlook = "Received: from A.prod.outlook.com by B.PROD.OUTLOOK.COM; Sat\nReceived: from relay.test by \
+                       C.mail.protection.outlook.com (10.0.0.1) with SMTP; Sat\n";
+        check(
+            &format!(
+                "{outlook}Authentication-Results: spf=pass; dkim=fail\nReceived: by relay.test\n{said}\n"
+            ),
+            (Some(Pass), Some(Fail), None),
+        );
     }
 
     #[test]

@@ -92,7 +92,10 @@ fn start(more: &str, script: Option<&str>) -> Option<Dovecot> {
         // What is made of the script is kept beside it, so it lies where the account may write.
         let path = write("rules.sieve", script);
         more.push_str("\nprotocol lmtp {\nmail_plugins = sieve\n}\n");
-        more.push_str(&format!("plugin {{\nsieve_before = {}\n}}\n", path.display()));
+        more.push_str(&format!(
+            "plugin {{\nsieve_before = {}\nsieve_extensions = +editheader\n}}\n",
+            path.display()
+        ));
     }
     let conf = write("dovecot.conf", &configuration(folder.path(), account, ports, &more));
     let mut command = Command::new(program);
@@ -104,7 +107,8 @@ fn start(more: &str, script: Option<&str>) -> Option<Dovecot> {
     Some(Dovecot { daemon, folder, authority_pem: authority.certificate_pem(), ports })
 }
 
-/// Starts one whose deliveries go through a Sieve script, e.g. to file some mail into Junk.
+/// Starts one whose deliveries go through a Sieve script, e.g. to file some mail into Junk, or to put a field on top as a
+/// receiving side does (editheader).
 ///
 /// # Panics
 /// As [`spawn`].

@@ -29,11 +29,15 @@ const LIMITS: &str =
 /// Copies by relay, provider and place.
 type Cells = BTreeMap<(String, String, String), u64>;
 
-const ALL_GOOD: &str = "keep;\n";
-const WEST_IS_SPAM: &str = "require \"fileinto\";\n\
+/// What the receiving side says of the sender, and where it files: all to the inbox at first.
+const ALL_GOOD: &str = "require \"editheader\";\n\
+    addheader \"Authentication-Results\" \"mx.test; spf=pass; dkim=fail; dmarc=pass\";\n";
+const WEST_IS_SPAM: &str = "require [\"fileinto\", \"editheader\"];\n\
+    addheader \"Authentication-Results\" \"mx.test; spf=pass; dkim=fail; dmarc=pass\";\n\
     if allof(header :contains \"Received\" \"by relay-west.test\", address :domain :matches \"To\" \"g*.test\")\n\
     { fileinto \"Junk\"; }\n";
-const GOOGLE_IS_SPAM: &str = "require \"fileinto\";\n\
+const GOOGLE_IS_SPAM: &str = "require [\"fileinto\", \"editheader\"];\n\
+    addheader \"Authentication-Results\" \"mx.test; spf=pass; dkim=fail; dmarc=pass\";\n\
     if address :domain :matches \"To\" \"g*.test\" { fileinto \"Junk\"; }\n";
 
 /// What lives as long as the test.
@@ -45,17 +49,13 @@ struct World {
     _sink: Running,
 }
 
-/// Three Postfixes that say their names in Received, refuse one reader, and write what a receiving side says of the sender.
-fn relays(dovecot: &Dovecot, files: &Folder, world: SocketAddr) -> Option<Vec<Postfix>> {
+/// Three Postfixes that say their names in Received, and refuse one reader.
+fn relays(dovecot: &Dovecot, world: SocketAddr) -> Option<Vec<Postfix>> {
     let route =
         |domain: String, transport: &str, to| Route { domain, transport: transport.into(), to };
     let mut routes: Vec<Route> =
         seeds().map(|(name, _)| route(format!("{name}.test"), "lmtp", dovecot.lmtp())).collect();
     routes.push(route("*".into(), "smtp", world));
-    let said =
-        "/^Message-ID:/ PREPEND Authentication-Results: mx.test; spf=pass; dkim=fail; dmarc=pass\n";
-    files.write("said", said);
-    let said = files.path("said");
     let gone: Vec<String> = (0..PEOPLE)
         .step_by(25)
         .map(|n| format!("{{p{n}@example.org=550 5.1.1 User unknown}}"))
@@ -63,9 +63,8 @@ fn relays(dovecot: &Dovecot, files: &Folder, world: SocketAddr) -> Option<Vec<Po
     let gone = gone.join(", ");
     let more = |name: &str| {
         format!(
-            "myhostname = relay-{name}.test\nheader_checks = regexp:{}\nsmtpd_recipient_restrictions = \
-             check_recipient_access inline:{{{gone}}}, permit",
-            said.display()
+            "myhostname = relay-{name}.test\nsmtpd_recipient_restrictions = check_recipient_access \
+             inline:{{{gone}}}, permit"
         )
     };
     RELAYS.iter().map(|name| postfix::spawn(&routes, &more(name))).collect()
@@ -96,7 +95,7 @@ fn world() -> Option<World> {
     let dovecot = dovecot::spawn_sieve(ALL_GOOD)?;
     let sinks = Folder::empty();
     let (sink, port) = sinks.sink_words(&["--record", "a.jsonl"]);
-    let relays = relays(&dovecot, &sinks, SocketAddr::from(([127, 0, 0, 1], port)))?;
+    let relays = relays(&dovecot, SocketAddr::from(([127, 0, 0, 1], port)))?;
     let at: Vec<SocketAddr> = relays.iter().map(Postfix::address).collect();
     let named: Vec<(&str, u16, &str)> =
         RELAYS.iter().zip(&at).map(|(name, at)| (*name, at.port(), LIMITS)).collect();

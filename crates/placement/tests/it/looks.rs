@@ -9,7 +9,9 @@ use postroad_store::Settled;
 use postroad_testkit::dovecot;
 use std::time::Duration;
 
-const FILING: &str = "require [\"fileinto\", \"mailbox\"];\n\
+const FILING: &str = "require [\"fileinto\", \"mailbox\", \"editheader\"];\n\
+    if header :contains \"X-Seen\" \"yes\"\n\
+    { addheader \"Authentication-Results\" \"mx.g.test; spf=pass; dkim=pass; dmarc=fail\"; }\n\
     if header :contains \"X-Filed\" \"junk\" { fileinto \"Junk\"; }\n\
     if header :contains \"X-Filed\" \"rule\" { fileinto :create \"Offers\"; }\n";
 
@@ -22,7 +24,7 @@ async fn each_copy_is_found_where_it_landed_and_nothing_in_the_mailbox_changes()
     let world = World::sent(&["r1", "r2", "r3"], seeds, &Settled::Accepted).await;
     let copies = world.copies().await;
     assert_eq!(copies.len(), 6);
-    let seen = "Authentication-Results: mx.g.test; spf=pass; dkim=pass; dmarc=fail\n";
+    let seen = "Authentication-Results: relay.test; spf=fail; dkim=fail\nX-Seen: yes\n";
     for (copy, more) in copies.iter().zip([seen, "X-Filed: junk\n", "X-Filed: rule\n", "", "", ""])
     {
         dovecot.deliver(&copy.address, &world.message(copy, more));
