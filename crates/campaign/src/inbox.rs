@@ -157,7 +157,26 @@ pub struct SeedReport {
     pub not_covered: Vec<NotCovered>,
     /// Each copy.
     pub copies: Vec<Copy>,
+    /// The last campaigns together, whatever their own: more copies, so a narrower interval.
+    pub pooled: Pooled,
 }
+
+/// The newest campaigns with a copy that says something, all copies together.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Pooled {
+    /// How many they are.
+    pub campaigns: usize,
+    /// Absent as long as no copy says anything.
+    pub rate: Option<Rate>,
+    /// By mailbox provider, all relays together.
+    pub providers: BTreeMap<&'static str, Option<Rate>>,
+    /// By relay, all mailbox providers together.
+    pub relays: BTreeMap<String, Option<Rate>>,
+}
+
+/// So many campaigns make the pooled rate, of so many that are read; the exporter's are as many.
+const POOLED: usize = 10;
+const POOLED_READ: i64 = 20;
 
 /// The inbox rate of a campaign; `None` when it has no seeds.
 ///
@@ -202,6 +221,34 @@ pub async fn seed_report(store: &Store, name: &str) -> Result<SeedReport> {
         cells: cells.collect(),
         not_covered,
         copies: copies.iter().map(|copy| line(copy, relay(copy.relay))).collect(),
+        pooled: pooled(store, &names).await?,
+    })
+}
+
+async fn pooled(store: &Store, names: &BTreeMap<RelayId, String>) -> Result<Pooled> {
+    let newest = store.seeded_campaigns(POOLED_READ).await?;
+    let cells = store.placement_cells_of(&newest).await?;
+    let told = newest.iter().filter_map(|id| cells.get(id));
+    let told = told.filter(|cells| cells.values().any(|counts| counts.samples() > 0));
+    let mut campaigns = 0;
+    let mut all = PlacementCounts::default();
+    let mut providers: BTreeMap<&'static str, PlacementCounts> = BTreeMap::new();
+    let mut relays: BTreeMap<String, PlacementCounts> = BTreeMap::new();
+    for cells in told.take(POOLED) {
+        campaigns += 1;
+        for ((id, provider), counts) in cells {
+            let relay = names.get(id).cloned().unwrap_or_else(|| id.to_string());
+            *providers.entry(provider.as_str()).or_default() += *counts;
+            *relays.entry(relay).or_default() += *counts;
+            all += *counts;
+        }
+    }
+    let rate = |counts: PlacementCounts| counts.rate().map(Rate::from);
+    Ok(Pooled {
+        campaigns,
+        rate: rate(all),
+        providers: providers.into_iter().map(|(p, counts)| (p, rate(counts))).collect(),
+        relays: relays.into_iter().map(|(name, counts)| (name, rate(counts))).collect(),
     })
 }
 

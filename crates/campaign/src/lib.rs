@@ -40,7 +40,7 @@ pub use error::Error;
 pub use explain::{Story, explain};
 pub use export::{ExportLine, Exporter};
 pub use finding::{Finding, Severity};
-pub use inbox::{Cell, Copy, Inbox, NotCovered, Rate, SeedReport, inbox, seed_report};
+pub use inbox::{Cell, Copy, Inbox, NotCovered, Pooled, Rate, SeedReport, inbox, seed_report};
 pub use lifecycle::{Retried, cancel, pause, resume, resume_anyway, retry};
 pub use planning::{Planned, forecast_now, plan};
 pub use providers::{LookedUp, look_up_providers};

@@ -124,14 +124,14 @@ fn addresses(seed: &Planned) -> Vec<(&'static str, &EmailAddress)> {
     all
 }
 
-/// The account behind an address: without a tag.
+/// The account behind an address: without a tag, and at Gmail without dots, which mean nothing there, and by one name.
 fn account(address: &EmailAddress) -> String {
     let key = address.key();
-    match key.split_once('@') {
-        Some((local, domain)) => {
-            format!("{}@{domain}", local.split('+').next().unwrap_or_default())
-        }
-        None => key,
+    let Some((local, domain)) = key.split_once('@') else { return key };
+    let local = local.split('+').next().unwrap_or_default();
+    match domain {
+        "gmail.com" | "googlemail.com" => format!("{}@gmail.com", local.replace('.', "")),
+        _ => format!("{local}@{domain}"),
     }
 }
 

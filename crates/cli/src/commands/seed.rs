@@ -117,7 +117,9 @@ async fn look(app: &App, opened: &Opened) -> Result<()> {
             (seed.name, looked)
         });
     }
-    for (name, looked) in tasks.join_all().await {
+    let looked = tasks.join_all().await;
+    opened.store.stop_node(node, app.now()).await?;
+    for (name, looked) in looked {
         match looked? {
             Some(looked) => {
                 if let Some(trouble) = looked.trouble {
@@ -167,6 +169,23 @@ pub fn headline(inbox: &Inbox) -> String {
 const PLACES: [&str; 8] =
     ["inbox", "promotions", "spam", "other", "missing", "pending", "unknown", "not_sent"];
 
+/// The rates of relays and of mailbox providers, and of the last campaigns together, which rest on more copies.
+fn sums(r: &SeedReport) -> String {
+    let mut sums = Table::new(&["together", "inbox rate"]);
+    for (relay, of) in &r.inbox.relays {
+        sums.row([format!("relay {relay}"), rate(of.as_ref())]);
+    }
+    for (provider, of) in &r.inbox.providers {
+        sums.row([(*provider).to_owned(), rate(of.as_ref())]);
+    }
+    let last = match r.pooled.campaigns {
+        1 => "the last campaign".to_owned(),
+        n => format!("the last {n} campaigns"),
+    };
+    sums.row([last, rate(r.pooled.rate.as_ref())]);
+    sums.to_string()
+}
+
 fn text(r: &SeedReport) -> String {
     if r.copies.is_empty() {
         return format!("Campaign {} has no seeds; docs/guide/seeds.md shows how\n", r.campaign);
@@ -183,7 +202,7 @@ fn text(r: &SeedReport) -> String {
         row.push(rate(cell.rate.as_ref()));
         cells.row(row);
     }
-    text.push_str(&format!("\n{cells}"));
+    text.push_str(&format!("\n{cells}\n{}", sums(r)));
     if !r.not_covered.is_empty() {
         let pairs: Vec<String> =
             r.not_covered.iter().map(|n| format!("{} x {}", n.relay, n.provider)).collect();

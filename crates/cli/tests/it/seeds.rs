@@ -108,7 +108,12 @@ fn a_campaigns_seeds_show_where_it_landed() {
         ["Seeds: 4 of 4", "2 inbox, 2 spam", "50 % (15 % to 85 %, n = 4)", "estimate", "0 % of"];
     folder.run("campaign status hello").ends(0).says(&says);
     folder.run("explain seed@g.test --campaign hello").ends(0).says(&["a seed", "landed: inbox"]);
-    folder.run("seed report --campaign hello").ends(0).says(&["Not covered: one x other"]);
+    let says = ["Not covered: one x other", "relay two", "the last campaign", "n = 4"];
+    folder.run("seed report --campaign hello").ends(0).says(&says);
+    let rate = |of: &Value| [of["ratio"].clone(), of["samples"].clone()];
+    assert_eq!(rate(&report["pooled"]["rate"]), [json!(0.5), json!(4)], "{report}");
+    assert_eq!(rate(&report["pooled"]["providers"]["yahoo"]), [json!(0.0), json!(2)], "{report}");
+    assert_eq!(rate(&report["inbox"]["relays"]["one"]), [json!(0.5), json!(2)], "{report}");
     let unseen = |domain, at| dovecot.unseen(domain, at);
     assert_eq!((unseen("g.test", ""), unseen("y.test", "Junk")), (2, 2), "nothing was read");
     let (serve, admin, _) = serving_both(&folder);

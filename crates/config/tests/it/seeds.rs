@@ -56,6 +56,7 @@ fn a_relays_own_account_is_no_seed() {
     let why = "the account of the relay \"g\"";
     check(&seed("anna@gmail.com", ""), "seed[s].address", why);
     check(&seed("anna+x@gmail.com", ""), "seed[s].address", why);
+    check(&seed("an.na@googlemail.com", ""), "seed[s].address", why);
     check(&seed("sam@gmail.com", "username = \"anna@gmail.com\"\n"), "seed[s].username", why);
     check(&seed("sam@gmail.com", "aliases = [\"ANNA@gmail.com\"]\n"), "seed[s].aliases", why);
     assert_eq!(loads(&seed("sam@gmail.com", "")).seeds.len(), 1);
