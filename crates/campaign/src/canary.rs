@@ -1,16 +1,16 @@
 //! A campaign's canary: begun with the campaign, judged in the supervisor's steps, let go by an operator who knows better.
 //!
 //! Called by `supervisor` and `lifecycle`; the verdict is `model::canary`'s, the rows are the store's. What must hold: the rank
-//! limit is written before the campaign runs, so that a crash anywhere sends no more than the share; whatever is decided is
+//! limit is written in the very write that starts the campaign, so that a crash anywhere sends no more than the share; whatever is decided is
 //! noted with its reason in the transaction that does it; a campaign that a canary holds goes on only with a better verdict or
 //! an operator's recorded word. It looks into no mailbox: `placement` writes where copies landed.
 
 use crate::supervisor::Happened;
 use crate::{Error, Result};
-use postroad_model::canary::{Canary, CanaryLook, CanarySeed, CanaryVerdict, SeedRow};
+use postroad_model::canary::{Canary, CanaryLook, CanarySeed, CanaryVerdict, SeedRow, first_seeds};
 use postroad_model::delivery::DeliveryState;
 use postroad_model::placement::Placement;
-use postroad_model::{CampaignId, Timestamp};
+use postroad_model::{CampaignId, DeliveryId, Timestamp};
 use postroad_store::{CanaryRow, SeedCopy, Store, StoredCampaign};
 use serde::{Deserialize, Serialize};
 
@@ -55,7 +55,7 @@ pub struct CanaryReport {
     pub people: i64,
     /// How many of them are done; all of them once the canary is over.
     pub sent: i64,
-    /// The campaign's seeds.
+    /// The seeds that go with it; the campaign's others follow later.
     pub seeds: usize,
     /// How many of them were found in a folder.
     pub found: usize,
@@ -73,14 +73,32 @@ pub struct CanaryReport {
     pub by: Option<String>,
 }
 
-/// Begins with the canary, if the campaign has one; before it starts, and as often as that is tried.
-pub(crate) async fn begin(store: &Store, stored: &StoredCampaign, now: Timestamp) -> Result<()> {
-    let Some(canary) = stored.campaign.settings.canary else { return Ok(()) };
-    let (id, limit) = (stored.campaign.id, canary.rank_limit());
-    let share = store.canary_untried(id, limit).await?;
+/// What a campaign that has a canary starts with: the rank up to which it goes, and the note of that.
+pub(crate) async fn beginning(
+    store: &Store,
+    stored: &StoredCampaign,
+) -> Result<Option<(i64, serde_json::Value)>> {
+    let Some(canary) = stored.campaign.settings.canary else { return Ok(None) };
+    let limit = canary.rank_limit();
+    let share = store.canary_untried(stored.campaign.id, limit).await?;
     let why = format!("{share} recipients and the seeds go first");
-    let data = note(CanaryAct::Began, why, ITSELF, share);
-    store.begin_canary(id, limit, &data, now).await?;
+    Ok(Some((limit, note(CanaryAct::Began, why, ITSELF, share))))
+}
+
+/// Whether the rest of the audience waits for the campaign's canary.
+pub(crate) async fn stands(store: &Store, stored: &StoredCampaign) -> Result<bool> {
+    let canary = stored.campaign.settings.canary.is_some();
+    Ok(canary && store.rank_limit(stored.campaign.id).await?.is_some())
+}
+
+/// Lets the canary's own seeds go.
+pub(crate) async fn release(store: &Store, id: CampaignId, now: Timestamp) -> Result<()> {
+    let waits = |copy: &SeedCopy| copy.released_at.is_none();
+    let copies = own(store.seed_copies(id).await?);
+    let due: Vec<DeliveryId> = copies.iter().filter(|c| waits(c)).map(|c| c.delivery).collect();
+    if !due.is_empty() {
+        store.release_seed_copies(&due, now).await?;
+    }
     Ok(())
 }
 
@@ -93,7 +111,6 @@ pub(crate) async fn step(
 ) -> Result<()> {
     let Some((canary, row, limit)) = standing(store, stored).await? else { return Ok(()) };
     let (id, campaign) = (stored.campaign.id, stored.campaign.name.clone());
-    store.release_seeds(id, i64::MAX, now).await?;
     match canary.judge(&look(store, id, &row, limit).await?, now) {
         CanaryVerdict::Waits { .. } => {}
         CanaryVerdict::Good { rate } => {
@@ -144,14 +161,14 @@ pub(crate) async fn judge_again(
     Ok(())
 }
 
-/// Lets the rest of the audience go by an operator's word, which is noted. Nothing happens where no canary stands.
+/// Lets the rest of the audience go by an operator's word, which is noted. False where no canary stands.
 pub(crate) async fn waive(
     store: &Store,
     stored: &StoredCampaign,
     (by, reason): (&str, Option<&str>),
     now: Timestamp,
-) -> Result<()> {
-    let Some((canary, row, limit)) = standing(store, stored).await? else { return Ok(()) };
+) -> Result<bool> {
+    let Some((canary, row, limit)) = standing(store, stored).await? else { return Ok(false) };
     let id = stored.campaign.id;
     let said = reason.unwrap_or("no reason was given");
     let found = match canary.judge(&look(store, id, &row, limit).await?, now) {
@@ -160,8 +177,7 @@ pub(crate) async fn waive(
         CanaryVerdict::Waits { .. } => "its copies were still looked for".to_owned(),
     };
     let data = note(CanaryAct::Waived, format!("{said} ({found})"), by, 0);
-    store.end_canary(id, &data, now).await?;
-    Ok(())
+    Ok(store.end_canary(id, &data, now).await?)
 }
 
 /// The canary in numbers; `None` for a campaign without one.
@@ -176,14 +192,14 @@ pub(crate) async fn report(
     let notes = notes(&row);
     let people = notes.iter().map(|(_, n)| n.share).max().unwrap_or(0);
     let last = notes.last();
-    let copies = store.seed_copies(id).await?;
+    let copies = own(store.seed_copies(id).await?);
     let found = copies.iter().filter(|c| found(c.placement)).count();
     let seeds = copies.len();
     let (sent, until) = match row.rank_limit {
         None => (people, None),
         Some(limit) => {
             let open = store.canary_open(id, limit).await?;
-            let look = looked(&row, open, &copies);
+            let look = looked(&row, open > 0, &copies);
             ((people - open).max(0), canary.over_at(&look).filter(|t| *t > now))
         }
     };
@@ -249,11 +265,18 @@ async fn standing(
 }
 
 async fn look(store: &Store, id: CampaignId, row: &CanaryRow, limit: i64) -> Result<CanaryLook> {
-    let open = store.canary_open(id, limit).await?;
-    Ok(looked(row, open, &store.seed_copies(id).await?))
+    let open = store.canary_waits(id, limit).await?;
+    Ok(looked(row, open, &own(store.seed_copies(id).await?)))
 }
 
-fn looked(row: &CanaryRow, share_open: i64, copies: &[SeedCopy]) -> CanaryLook {
+/// The copies that go with the canary and that it goes by, of all of a campaign: the same ones at each call.
+fn own(copies: Vec<SeedCopy>) -> Vec<SeedCopy> {
+    let pairs: Vec<_> = copies.iter().map(|c| (c.relay, c.provider)).collect();
+    let first = first_seeds(&pairs);
+    copies.into_iter().zip(first).filter_map(|(copy, first)| first.then_some(copy)).collect()
+}
+
+fn looked(row: &CanaryRow, share_open: bool, copies: &[SeedCopy]) -> CanaryLook {
     let began_at = row.notes.first().map_or(Timestamp(0), |(at, _)| *at);
     CanaryLook { began_at, share_open, seeds: copies.iter().map(seed).collect() }
 }
@@ -265,6 +288,7 @@ fn seed(copy: &SeedCopy) -> CanarySeed {
     CanarySeed {
         placement: copy.placement,
         accepted_at: copy.accepted_at.or(turn),
+        looks: copy.looks,
         row: if copy.state.is_open() { SeedRow::Open } else { SeedRow::Ended },
     }
 }

@@ -195,6 +195,10 @@ fn tell_event(event: &EventRow) -> String {
     if event.kind == "canary" {
         return format!("{at} canary {} by {}: {}", word("act"), word("by"), word("why"));
     }
+    if event.kind == "resume" {
+        let (by, why, held) = (word("by"), word("why"), word("held"));
+        return format!("{at} resumed anyway by {by}: {why} (it was stopped by {held})");
+    }
     if data["source"].is_null() {
         return format!("{at} {}: {}", event.kind, event.data);
     }

@@ -185,6 +185,7 @@ mod tests {
             public_url: None,
             expire_after: Duration::from_secs(3600),
             unknown_wait: Duration::from_secs(1800),
+            min_inbox: None,
         }
     }
 

@@ -30,7 +30,7 @@ pub async fn resume(store: &Store, name: &str, now: Timestamp) -> Result<Campaig
     act(store, name, &CampaignAct::Resume, now).await
 }
 
-/// Resumes a paused or held campaign whatever its canary says, by the word of `by` and for a reason, both recorded.
+/// Resumes a paused or held campaign whatever its canary or a brake says, by the word of `by` and for a reason, both recorded.
 ///
 /// # Errors
 /// When its state does not allow it.
@@ -50,8 +50,31 @@ pub async fn resume_anyway(
         .state
         .after(&CampaignAct::Resume, now)
         .map_err(|source| postroad_store::Error::Transition { name: name.to_owned(), source })?;
-    canary::waive(store, &stored, (by, reason), now).await?;
+    if !canary::waive(store, &stored, (by, reason), now).await? {
+        let data = serde_json::json!({
+            "by": by,
+            "why": reason.unwrap_or("no reason was given"),
+            "held": held_by(&stored.campaign.state),
+        });
+        store.record_campaign_event(stored.campaign.id, "resume", &data, now).await?;
+    }
     act(store, name, &CampaignAct::Resume, now).await
+}
+
+/// What stopped it.
+fn held_by(state: &CampaignState) -> String {
+    match state {
+        CampaignState::Held { reason: HoldReason::Brake(why), .. } => format!("a brake: {why}"),
+        CampaignState::Held { reason: HoldReason::Canary(why), .. } => format!("its canary: {why}"),
+        CampaignState::Held { reason: HoldReason::MissingFact(why), .. } => why.clone(),
+        CampaignState::Paused { .. } => "a pause".to_owned(),
+        CampaignState::Draft
+        | CampaignState::Scheduled { .. }
+        | CampaignState::Running { .. }
+        | CampaignState::Finished { .. }
+        | CampaignState::Cancelled { .. }
+        | CampaignState::Missed { .. } => state.name().to_owned(),
+    }
 }
 
 /// Cancels a campaign at once, then ends its waiting rows; gives how many ended here. What lanes hold ends when

@@ -1,8 +1,8 @@
 //! A campaign's seeds: which mailboxes get it, planned when its audience is frozen, released in step with it.
 //!
 //! Called by the supervisor; `check`, `schedule` and the forecasts ask what would be planned. The plan itself is a pure
-//! function of model. What must hold: seeds are planned before the campaign starts, so that the first of them go with the
-//! first of its audience; all of them are released when nothing of the audience is open, so that a campaign ends.
+//! function of model. A canary's seeds go with it (`canary`). What must hold: seeds are planned before the campaign starts, so that the first of
+//! them go with the first of its audience; all of them are released when nothing of the audience is open, so that a campaign ends.
 
 use crate::finding::Finding;
 use crate::{Result, Setup};

@@ -23,6 +23,8 @@ pub struct Setup {
     pub expire_after: Duration,
     /// How long evidence is awaited for unknown rows.
     pub unknown_wait: Duration,
+    /// Below this inbox rate a relay is braked for a mailbox provider, in campaigns without a canary; `None`: never.
+    pub min_inbox: Option<f64>,
 }
 
 impl Setup {

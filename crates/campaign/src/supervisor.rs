@@ -169,29 +169,40 @@ impl Supervisor {
         now: &(dyn Fn() -> Timestamp + Send + Sync),
         happened: &mut Vec<Happened>,
     ) -> Result<()> {
-        let campaign = &stored.campaign;
-        let name = campaign.name.clone();
-        let late = campaign.settings.latest_start.is_some_and(|t| t < now());
+        let (id, name) = (stored.campaign.id, stored.campaign.name.clone());
+        let late = stored.campaign.settings.latest_start.is_some_and(|t| t < now());
         let over = stored.expires_at.is_some_and(|t| t <= now());
         if late || over {
-            store.apply_campaign_act(campaign.id, &CampaignAct::Miss, now()).await?;
+            store.apply_campaign_act(id, &CampaignAct::Miss, now()).await?;
             happened.push(Happened::Missed { campaign: name });
             return Ok(());
         }
-        let audience = match campaign.audience {
-            Some(audience) => audience,
-            None => match freeze(store, campaign, self.node, now).await? {
-                Freeze::Done { audience } => audience,
+        if stored.campaign.audience.is_none() {
+            match freeze(store, &stored.campaign, self.node, now).await? {
+                Freeze::Done { .. } => {}
                 Freeze::Elsewhere | Freeze::GivenUp => return Ok(()),
-            },
-        };
-        seeding::plan_seeds(store, setup, campaign, now()).await?;
-        canary::begin(store, stored, now()).await?;
-        match store.apply_campaign_act(campaign.id, &CampaignAct::Start, now()).await {
-            Ok(_) => happened.push(Happened::Started { campaign: name, audience }),
-            // Cancelled or started by somebody else since it was read: the next step sees it as it is.
-            Err(postroad_store::Error::Transition { .. }) => {}
-            Err(e) => return Err(e.into()),
+            }
+        }
+        // Freezing takes a while: it may have been scheduled anew meanwhile, for another time or with a canary.
+        let frozen = store.campaign_by_id(id).await?;
+        match frozen.campaign.state {
+            CampaignState::Scheduled { at } if at <= now() => {}
+            CampaignState::Scheduled { .. }
+            | CampaignState::Draft
+            | CampaignState::Running { .. }
+            | CampaignState::Held { .. }
+            | CampaignState::Paused { .. }
+            | CampaignState::Finished { .. }
+            | CampaignState::Cancelled { .. }
+            | CampaignState::Missed { .. } => return Ok(()),
+        }
+        seeding::plan_seeds(store, setup, &frozen.campaign, now()).await?;
+        let canary = canary::beginning(store, &frozen).await?;
+        let canary = canary.as_ref().map(|(limit, note)| (*limit, note));
+        // Not when it was changed, cancelled or started since it was read: the next step sees it as it is then.
+        if store.start_campaign(&frozen, canary, now()).await? {
+            let audience = frozen.campaign.audience.unwrap_or_default();
+            happened.push(Happened::Started { campaign: name, audience });
         }
         Ok(())
     }
@@ -222,7 +233,11 @@ async fn under_way(
     let running = stored.campaign.state.runs();
     let counts = store.counters(id).await?;
     if running && !expired {
-        seeding::release(store, id, &counts, now).await?;
+        if canary::stands(store, stored).await? {
+            canary::release(store, id, now).await?;
+        } else {
+            seeding::release(store, id, &counts, now).await?;
+        }
         spam_brake::step(store, setup, stored, now, happened).await?;
         canary::step(store, stored, now, happened).await?;
     }

@@ -46,6 +46,7 @@ pub fn setup(config: &Config) -> Setup {
         public_url: config.web.public_url.clone(),
         expire_after: config.engine.expire_after,
         unknown_wait: config.engine.unknown_wait,
+        min_inbox: config.placement.min_inbox,
     }
 }
 

@@ -37,8 +37,8 @@ pub struct PlacementSettings {
     pub missing_after: Duration,
     /// A missing copy is looked for until this is over.
     pub revise_until: Duration,
-    /// The inbox rate that is wanted, 0 to 1: a line on the dashboards, and what alerts compare with.
-    pub min_inbox: f64,
+    /// The inbox rate that is wanted, 0 to 1, where the operator wrote it: campaigns without a canary are braked below it.
+    pub min_inbox: Option<f64>,
     /// Mailboxes that a node opens at once.
     pub mailboxes_at_once: u32,
 }
@@ -48,9 +48,19 @@ impl Default for PlacementSettings {
         Self {
             missing_after: Duration::from_secs(4 * 3_600),
             revise_until: Duration::from_secs(24 * 3_600),
-            min_inbox: 0.8,
+            min_inbox: None,
             mailboxes_at_once: 8,
         }
+    }
+}
+
+impl PlacementSettings {
+    const MIN_INBOX: f64 = 0.8;
+
+    /// The inbox rate that is wanted, written or not: a line on the dashboards, and what alerts compare with.
+    #[must_use]
+    pub fn wanted_inbox(&self) -> f64 {
+        self.min_inbox.unwrap_or(Self::MIN_INBOX)
     }
 }
 
@@ -66,7 +76,7 @@ pub(crate) fn placement(root: &Section<'_>) -> PlacementSettings {
         settings.revise_until = until.value;
     }
     if let Some(rate) = section.float("min_inbox", 0.0..=1.0) {
-        settings.min_inbox = rate;
+        settings.min_inbox = Some(rate);
     }
     if let Some(n) = section.integer("mailboxes_at_once", 1..=100) {
         settings.mailboxes_at_once = u32::try_from(n.value).unwrap_or(1);

@@ -114,7 +114,7 @@ impl From<&PlacementSettings> for ShownPlacement {
         Self {
             missing_after: duration(p.missing_after),
             revise_until: duration(p.revise_until),
-            min_inbox: p.min_inbox,
+            min_inbox: p.wanted_inbox(),
             mailboxes_at_once: p.mailboxes_at_once,
         }
     }

@@ -8,6 +8,8 @@
 pub mod address;
 pub mod campaign;
 pub mod canary;
+#[cfg(test)]
+mod canary_tests;
 pub mod contact;
 pub mod delivery;
 pub mod feedback;

@@ -1,8 +1,8 @@
 //! A canary's rank limit and verdict, and the brakes that seeds' copies set, as rows.
 //!
-//! `campaign` decides (`model::canary`) and calls this; W1 reads the rank limit and the brakes. A canary begins before its
-//! campaign starts, so that no row beyond its share is ever leased before the verdict, whatever is killed when. What must
-//! hold: each act is one transaction with the note that tells of it, and of several nodes one does it; a verdict against going
+//! `campaign` decides (`model::canary`) and calls this; W1 reads the rank limit and the brakes. A canary begins in the
+//! very write that starts its campaign, so that no row beyond its share is ever leased before the verdict, whatever is killed when or
+//! scheduled anew. What must hold: each act is one transaction with the note that tells of it, and of several nodes one does it; a verdict against going
 //! on is written only on the campaign's row as it was judged; a brake that stands is not touched.
 
 use crate::backend::{Named, read, tx};
@@ -15,14 +15,18 @@ use postroad_model::{CampaignId, MailboxProvider, RelayId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 sql! {
-    both CANARY_BEGIN = "canary_begin";
+    both CAMPAIGN_START = "campaign_start";
     both CANARY_END = "canary_end";
     both CANARY_SHARE = "canary_share";
     both CANARY_TRIED = "canary_tried";
+    both CANARY_WAITS = "canary_waits";
     both CANARY_NOTES = "canary_notes";
     both CANARY_LIMIT = "rank_limit_of";
     both BRAKE_PLACE = "brake_place";
     both BRAKE_AGAIN = "brake_again";
+    both BRAKE_SLOW = "brake_slow";
+    both BRAKES_PLACED = "brakes_placed";
+    both CAMPAIGNS_SEEDED = "campaigns_seeded";
 }
 
 const CANARY: &str = "canary";
@@ -61,6 +65,20 @@ pub struct SpamNote {
     pub why: String,
     /// Set where no other relay of the pool could take over: until then it is slowed instead of stopped.
     pub slowed_until: Option<Timestamp>,
+    /// When the copies were judged, where that was before this note.
+    #[serde(default)]
+    pub judged_at: Option<Timestamp>,
+}
+
+/// A note of such a brake with its campaign.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlacedBrake {
+    /// The campaign whose copies set it.
+    pub campaign: CampaignId,
+    /// When.
+    pub at: Timestamp,
+    /// The note.
+    pub note: SpamNote,
 }
 
 /// Writes a note on a campaign inside a `tx!` body.
@@ -78,31 +96,44 @@ macro_rules! note {
 }
 
 impl Store {
-    /// A campaign that is about to start begins with its canary: nothing above the rank is leased. False when that was done
-    /// before, or the campaign is not scheduled.
+    /// Starts a scheduled campaign, if its row still is as it was read, with its canary where it has one: a rank above which
+    /// nothing is leased, and the note of it. False when somebody changed it in between: it is to be read again.
     ///
     /// # Errors
-    /// The database's.
-    pub async fn begin_canary(
+    /// `Transition` when it is not scheduled; the database's.
+    pub async fn start_campaign(
         &self,
-        id: CampaignId,
-        rank_limit: i64,
-        data: &serde_json::Value,
+        read: &StoredCampaign,
+        canary: Option<(i64, &serde_json::Value)>,
         now: Timestamp,
     ) -> Result<bool> {
-        let data = data.to_string();
+        let campaign = &read.campaign;
+        let id = campaign.id;
+        let next = campaign
+            .state
+            .after(&CampaignAct::Start, now)
+            .map_err(|source| Error::Transition { name: campaign.name.clone(), source })?;
+        let state = json("a campaign's state", &next)?;
+        let (open, close) = window_columns(&campaign.settings, now);
+        let data = canary.map(|(_, data)| data.to_string());
         tx!(self, |c, e| {
-            let begun = sqlx::query(CANARY_BEGIN.of(e))
+            let started = sqlx::query(CAMPAIGN_START.of(e))
                 .bind(id.0)
-                .bind(rank_limit)
+                .bind(read.version)
+                .bind(next.name())
+                .bind(&state)
+                .bind(open.0)
+                .bind(close.map(|t| t.0))
+                .bind(canary.map(|(limit, _)| limit))
                 .bind(now.0)
                 .execute(&mut *c)
                 .await
-                .named(&CANARY_BEGIN)?;
-            if begun.rows_affected() == 1 {
-                note!(c, e, CANARY, id, &data, now);
+                .named(&CAMPAIGN_START)?;
+            let started = started.rows_affected() == 1;
+            if let Some(data) = data.as_ref().filter(|_| started) {
+                note!(c, e, CANARY, id, data, now);
             }
-            Ok(begun.rows_affected() == 1)
+            Ok(started)
         })
     }
 
@@ -208,7 +239,23 @@ impl Store {
         })
     }
 
-    /// Rows of a canary's share that are not done, as long as its rank limit holds.
+    /// Whether rows of a canary's share are not done, as long as its rank limit holds. It stops at the first.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn canary_waits(&self, id: CampaignId, rank_limit: i64) -> Result<bool> {
+        let found: i64 = read!(self, |c, e| {
+            sqlx::query_scalar(CANARY_WAITS.of(e))
+                .bind(id.0)
+                .bind(rank_limit)
+                .fetch_one(&mut *c)
+                .await
+                .named(&CANARY_WAITS)
+        })?;
+        Ok(found > 0)
+    }
+
+    /// How many rows of a canary's share are not done, as long as its rank limit holds; for people, since it counts them all.
     ///
     /// # Errors
     /// The database's.
@@ -240,6 +287,7 @@ impl Store {
             provider: brake.provider.code(),
             why: brake.reason.clone(),
             slowed_until,
+            judged_at: None,
         };
         let data = json("a note of a brake", &note)?;
         tx!(self, |c, e| {
@@ -285,21 +333,68 @@ impl Store {
         })
     }
 
-    /// The brakes that were set by placement while a campaign ran, in order; a note that cannot be read is left out.
+    /// Turns a stop by placement into the first rest of a slowed relay, and notes it. False where no longer stop stands, or the
+    /// operator lifted it.
     ///
     /// # Errors
     /// The database's.
-    pub async fn placement_brakes(&self, id: CampaignId) -> Result<Vec<(Timestamp, SpamNote)>> {
-        let notes: Vec<(i64, String)> = read!(self, |c, e| {
-            sqlx::query_as(CANARY_NOTES.of(e))
-                .bind(id.0)
+    pub async fn slow_brake(
+        &self,
+        id: CampaignId,
+        note: &SpamNote,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let data = json("a note of a brake", note)?;
+        tx!(self, |c, e| {
+            let slowed = sqlx::query(BRAKE_SLOW.of(e))
+                .bind(note.relay.0)
+                .bind(note.provider)
+                .bind(until.0)
+                .bind(now.0)
+                .execute(&mut *c)
+                .await
+                .named(&BRAKE_SLOW)?;
+            if slowed.rows_affected() == 1 {
+                note!(c, e, PLACEMENT_BRAKE, id, &data, now);
+            }
+            Ok(slowed.rows_affected() == 1)
+        })
+    }
+
+    /// The brakes that were set by placement while campaigns ran that are under way, or ended after a time, in order; a note
+    /// that cannot be read is left out.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn placement_brakes(&self, ended_after: Timestamp) -> Result<Vec<PlacedBrake>> {
+        let notes: Vec<(i64, i64, String)> = read!(self, |c, e| {
+            sqlx::query_as(BRAKES_PLACED.of(e))
+                .bind(ended_after.0)
                 .bind(PLACEMENT_BRAKE)
                 .fetch_all(&mut *c)
                 .await
-                .named(&CANARY_NOTES)
+                .named(&BRAKES_PLACED)
         })?;
-        let read =
-            |(at, data): (i64, String)| Some((Timestamp(at), serde_json::from_str(&data).ok()?));
+        let read = |(campaign, at, data): (i64, i64, String)| {
+            let note = serde_json::from_str(&data).ok()?;
+            Some(PlacedBrake { campaign: CampaignId(campaign), at: Timestamp(at), note })
+        };
         Ok(notes.into_iter().filter_map(read).collect())
+    }
+
+    /// Campaigns with seeds that are under way, or ended after a time, the older first.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn campaigns_seeded_since(&self, ended_after: Timestamp) -> Result<Vec<CampaignId>> {
+        let ids: Vec<i64> = read!(self, |c, e| {
+            sqlx::query_scalar(CAMPAIGNS_SEEDED.of(e))
+                .bind(ended_after.0)
+                .fetch_all(&mut *c)
+                .await
+                .named(&CAMPAIGNS_SEEDED)
+        })?;
+        Ok(ids.into_iter().map(CampaignId).collect())
     }
 }

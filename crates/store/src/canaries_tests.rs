@@ -3,8 +3,8 @@
 //! The audience is written here by hand, so that these tests depend on no other part of the program.
 
 use crate::backend::tx;
-use crate::{Durability, LeaseRequest, ServeWhich, SpamBrake, Store, StoreSettings};
-use postroad_model::campaign::CampaignAct;
+use crate::{Durability, LeaseRequest, ServeWhich, SpamBrake, SpamNote, Store, StoreSettings};
+use postroad_model::campaign::{CampaignAct, CampaignState};
 use postroad_model::{
     CampaignId, Epoch, LeaseToken, MailboxProvider, NodeId, PoolId, RelayId, Timestamp,
 };
@@ -100,37 +100,63 @@ async fn leased(store: &Store, relay: i64, want: i64, now: Timestamp) -> usize {
 }
 
 async fn begun(store: &Store) {
-    assert!(store.begin_canary(ONE, 30, &json!({ "act": "began" }), NOW).await.unwrap());
-    store.apply_campaign_act(ONE, &CampaignAct::Start, NOW).await.unwrap();
+    let read = store.campaign_by_id(ONE).await.unwrap();
+    let data = json!({ "act": "began" });
+    assert!(store.start_campaign(&read, Some((30, &data)), NOW).await.unwrap());
+    assert!(!store.start_campaign(&read, Some((90, &data)), NOW).await.unwrap(), "it began");
+}
+
+#[tokio::test]
+async fn a_campaign_that_was_scheduled_anew_since_it_was_read_is_not_started_as_it_was() {
+    on_both(async |store| {
+        let read = store.campaign_by_id(ONE).await.unwrap();
+        let later = NOW.plus_ms(1);
+        store.apply_campaign_act(ONE, &CampaignAct::Schedule { at: later }, NOW).await.unwrap();
+        assert!(!store.start_campaign(&read, None, NOW).await.unwrap(), "without its canary");
+        let row = store.campaign_by_id(ONE).await.unwrap();
+        assert_eq!(row.campaign.state, CampaignState::Scheduled { at: later });
+        assert_eq!(store.canary(ONE).await.unwrap().notes.len(), 0);
+        assert_eq!(leased(&store, 9, 100, NOW).await, 0);
+        assert!(store.start_campaign(&row, Some((30, &json!({}))), later).await.unwrap());
+        assert_eq!(leased(&store, 9, 100, later).await, 3);
+        assert!(store.start_campaign(&row, None, later).await.is_ok_and(|started| !started));
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn nothing_beyond_the_share_is_leased_before_the_verdict() {
     on_both(async |store| {
         begun(&store).await;
-        let again = store.begin_canary(ONE, 90, &json!({}), NOW).await.unwrap();
-        assert!(!again, "it began");
         assert_eq!(
             (
-                store.canary_untried(ONE, 30).await.unwrap(),
+                store.canary_waits(ONE, 30).await.unwrap(),
                 store.canary_open(ONE, 30).await.unwrap()
             ),
-            (3, 3)
+            (true, 3)
         );
         assert_eq!(leased(&store, 9, 2, NOW).await, 2);
         assert_eq!(
             (
-                store.canary_untried(ONE, 30).await.unwrap(),
+                store.canary_waits(ONE, 30).await.unwrap(),
                 store.canary_open(ONE, 30).await.unwrap()
             ),
-            (1, 3)
+            (true, 3)
         );
         assert_eq!(leased(&store, 9, 100, NOW).await, 1);
         assert_eq!(leased(&store, 9, 100, NOW).await, 0);
         assert_eq!(store.canary_untried(ONE, 30).await.unwrap(), 0);
+        assert!(store.canary_waits(ONE, 30).await.unwrap(), "lanes hold them");
+        sql(&store, "UPDATE counters SET n = 0 WHERE state IN (1, 2)".into()).await;
+        assert!(!store.canary_waits(ONE, 30).await.unwrap(), "all are done");
+        assert!(store.canary_waits(ONE, 40).await.unwrap());
+        sql(&store, "UPDATE deliveries SET state = 0, not_before = 5 WHERE id = (SELECT min(id) FROM deliveries)".into()).await;
+        assert!(store.canary_waits(ONE, 30).await.unwrap(), "one was deferred");
+        sql(&store, "UPDATE deliveries SET pinned_relay = 9 WHERE not_before = 5".into()).await;
+        assert!(store.canary_waits(ONE, 30).await.unwrap(), "one is greylisted");
         assert!(store.end_canary(ONE, &json!({ "act": "good" }), NOW).await.unwrap());
         assert!(!store.end_canary(ONE, &json!({ "act": "good" }), NOW).await.unwrap(), "it ended");
-        assert_eq!(leased(&store, 9, 100, NOW).await, 7);
+        assert_eq!(leased(&store, 9, 100, NOW).await, 8, "the rest and the greylisted one");
         let row = store.canary(ONE).await.unwrap();
         assert_eq!((row.rank_limit, row.notes.len()), (None, 2));
         assert_eq!(row.notes[1], (NOW, r#"{"act":"good"}"#.to_owned()));
@@ -175,11 +201,11 @@ async fn a_relay_braked_for_a_provider_leaves_its_share_to_the_others() {
         assert!(!store.brake_by_placement(ONE, &later, None, NOW).await.unwrap(), "one stands");
         assert_eq!(leased(&store, 9, 4, NOW).await, 0);
         assert_eq!(leased(&store, 10, 4, NOW).await, 4, "the other relay takes them");
-        let notes = store.placement_brakes(ONE).await.unwrap();
+        let notes = store.placement_brakes(NOW).await.unwrap();
         assert_eq!(notes.len(), 1);
         assert_eq!(
-            (notes[0].0, notes[0].1.relay, notes[0].1.slowed_until),
-            (NOW, NINE, Some(until))
+            (notes[0].campaign, notes[0].at, notes[0].note.relay, notes[0].note.slowed_until),
+            (ONE, NOW, NINE, Some(until))
         );
         // The stop ends, and after its gap comes another.
         let pair = (NINE, GOOGLE);
@@ -189,9 +215,21 @@ async fn a_relay_braked_for_a_provider_leaves_its_share_to_the_others() {
         assert!(store.brake_again(pair, next, until, until).await.unwrap());
         assert_eq!(leased(&store, 9, 2, until).await, 0);
         // The operator's word ends it.
+        assert_eq!(store.campaigns_seeded_since(NOW).await.unwrap(), [], "it has no seeds");
         assert_eq!(store.clear_brakes(NINE).await.unwrap(), 1);
         assert!(!store.brake_again(pair, next.plus_ms(9), next, next).await.unwrap());
+        let note =
+            SpamNote { slowed_until: Some(next), judged_at: Some(NOW), ..notes[0].note.clone() };
+        assert!(!store.slow_brake(ONE, &note, until, until).await.unwrap(), "none stands");
         assert_eq!(leased(&store, 9, 2, until).await, 2);
+        // A stop becomes a rest, once.
+        let stop = brake(next.plus_ms(60_000));
+        assert!(store.brake_by_placement(ONE, &stop, None, until).await.unwrap());
+        assert!(store.slow_brake(ONE, &note, next, until).await.unwrap());
+        assert!(!store.slow_brake(ONE, &note, next, until).await.unwrap());
+        assert_eq!(store.brakes(until).await.unwrap()[0].until, next);
+        let notes = store.placement_brakes(NOW).await.unwrap();
+        assert_eq!((notes.len(), &notes[2].note), (3, &note));
     })
     .await;
 }

@@ -60,7 +60,7 @@ pub use audience::{Candidate, LeftOut, RankRange, SLICE, Staged, Standing};
 pub use backend::{Durability, Engine, Store, StoreSettings};
 pub use brakes::Brake;
 pub use campaigns::{NewCampaign, StoredCampaign};
-pub use canaries::{CanaryRow, SpamBrake, SpamNote};
+pub use canaries::{CanaryRow, PlacedBrake, SpamBrake, SpamNote};
 pub use clock::StoreClock;
 pub use closing::{Ending, Reopening};
 pub use contacts::{Attributes, ContactRecord, Erased, ExportedContact};

@@ -316,12 +316,19 @@ impl Store {
                 .await
                 .named(&SEED_UNRELEASED)
         })?;
-        if due.is_empty() {
-            return Ok(0);
-        }
+        let delivery = |(bucket, id)| DeliveryId { bucket, id };
+        let due: Vec<DeliveryId> = due.into_iter().map(delivery).collect();
+        if due.is_empty() { Ok(0) } else { self.release_seed_copies(&due, now).await }
+    }
+
+    /// Lets these seed copies go; gives how many were waiting for that.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn release_seed_copies(&self, due: &[DeliveryId], now: Timestamp) -> Result<u64> {
         tx!(self, |c, e| {
             let mut released = 0;
-            for (bucket, id) in &due {
+            for DeliveryId { bucket, id } in due {
                 sqlx::query(SEED_RELEASE_ROW.of(e))
                     .bind(bucket)
                     .bind(id)

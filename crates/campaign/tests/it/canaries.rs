@@ -4,31 +4,35 @@ use crate::on_both_engines;
 use crate::world::World;
 use postroad_campaign::{CanaryAct, Error, Happened, pause, resume, resume_anyway, schedule};
 use postroad_model::canary::Canary;
-use postroad_model::delivery::{DeliveryState, Role};
+use postroad_model::delivery::Role;
 use postroad_model::placement::Placement;
-use postroad_model::{MailboxProvider, Timestamp};
-use postroad_store::{Authentication, Brake, NewSeedCopy, SeedLook, Settled};
+use postroad_model::{Clock, MailboxProvider};
+use postroad_store::{Authentication, NewSeedCopy, SeedLook, Settled};
 use postroad_testkit::builders;
 use std::time::Duration;
 
 const WAIT: Duration = Duration::from_secs(1800);
-const PEOPLE: usize = 200;
+pub const PEOPLE: usize = 200;
 
-fn canary(share: f64, min_inbox: f64) -> Canary {
+pub fn canary(share: f64, min_inbox: f64) -> Canary {
     Canary { share, wait: WAIT, min_inbox }
 }
 
 /// A campaign `c` to people at Google with a canary and so many seeds for each lane, scheduled and started.
-async fn started(world: &World, canary: Canary, seeds: [usize; 2]) {
+pub async fn started(world: &World, canary: Canary, seeds: [usize; 2]) {
     started_as(world, "c", canary, seeds).await;
 }
 
-async fn started_as(world: &World, name: &str, canary: Canary, seeds: [usize; 2]) {
+pub async fn started_as(world: &World, name: &str, canary: Canary, seeds: [usize; 2]) {
+    begin(world, name, Some(canary), seeds).await;
+}
+
+pub async fn begin(world: &World, name: &str, canary: Option<Canary>, seeds: [usize; 2]) {
     let names: Vec<String> = (0..PEOPLE).map(|i| format!("p{i}@gmail.com")).collect();
     let people: Vec<_> = names.iter().map(|a| (a.as_str(), serde_json::json!({}))).collect();
     world.subscribe("all", &people).await;
     let now = world.now();
-    let new = world.campaign_with(name, |s| s.canary = Some(canary));
+    let new = world.campaign_with(name, |s| s.canary = canary);
     let scheduled = schedule(&world.store, &world.setup, &new, now, now).await.unwrap();
     let id = scheduled.stored.campaign.id;
     let copies: Vec<NewSeedCopy> = (0..2)
@@ -52,7 +56,7 @@ async fn started_as(world: &World, name: &str, canary: Canary, seeds: [usize; 2]
 }
 
 /// Both lanes send all that they get; gives recipients and seeds.
-async fn send_all(world: &mut World) -> (usize, usize) {
+pub async fn send_all(world: &mut World) -> (usize, usize) {
     let (mut people, mut seeds) = (0, 0);
     for lane in [0, 1] {
         let rows = world.lease_on(lane, 500).await;
@@ -64,11 +68,11 @@ async fn send_all(world: &mut World) -> (usize, usize) {
 }
 
 /// Writes where the copies of a lane landed, in turn; the others stay as they are.
-async fn landed(world: &World, lane: usize, placements: &[Placement]) {
+pub async fn landed(world: &World, lane: usize, placements: &[Placement]) {
     landed_as(world, "c", lane, placements).await;
 }
 
-async fn landed_as(world: &World, name: &str, lane: usize, placements: &[Placement]) {
+pub async fn landed_as(world: &World, name: &str, lane: usize, placements: &[Placement]) {
     let now = world.now();
     let id = world.store.campaign(name).await.unwrap().campaign.id;
     let copies = world.store.seed_copies(id).await.unwrap();
@@ -92,7 +96,7 @@ async fn landed_as(world: &World, name: &str, lane: usize, placements: &[Placeme
     world.store.release_job(&job, Some(""), now).await.unwrap();
 }
 
-fn names(happened: &[Happened]) -> Vec<&'static str> {
+pub fn names(happened: &[Happened]) -> Vec<&'static str> {
     let name = |h: &Happened| match h {
         Happened::CanaryPassed { .. } => "passed",
         Happened::CanaryWarned { .. } => "warned",
@@ -169,15 +173,105 @@ on_both_engines! {
         let mut world = world;
         started(&world, canary(0.0, 0.8), [4, 0]).await;
         assert_eq!(send_all(&mut world).await, (0, 4), "seeds alone go first");
-        landed(&world, 0, &[Placement::Inbox; 3]).await;
+        landed(&world, 0, &[Placement::Inbox, Placement::Inbox, Placement::Inbox, Placement::Pending]).await;
         world.advance(WAIT - Duration::from_millis(1));
         assert_eq!(names(&world.step().await), [""; 0]);
         world.advance(Duration::from_millis(1));
-        assert_eq!(names(&world.step().await), ["held"]);
+        let happened = world.step().await;
+        let [Happened::CanaryHeld { why, .. }] = &happened[..] else { panic!("{happened:?}") };
+        assert!(why.starts_with("inbox 75 % of 4 copies"), "{why}");
         landed(&world, 0, &[Placement::Inbox; 4]).await;
         assert_eq!(names(&world.step().await), [""; 0], "a held campaign waits for its operator");
         resume(&world.store, "c", world.now()).await.unwrap();
         assert_eq!(send_all(&mut world).await, (PEOPLE, 0));
+    }
+
+    async fn a_mailbox_that_cannot_be_read_is_waited_for(world) {
+        let mut world = world;
+        started(&world, canary(0.0, 0.8), [4, 2]).await;
+        assert_eq!(send_all(&mut world).await, (0, 6));
+        landed(&world, 0, &[Placement::Inbox; 4]).await;
+        landed(&world, 1, &[Placement::Unknown; 2]).await;
+        world.advance(Duration::from_secs(15));
+        assert_eq!(names(&world.step().await), [""; 0], "its next look may work");
+        landed(&world, 1, &[Placement::Spam; 2]).await;
+        let happened = world.step().await;
+        let [Happened::CanaryHeld { why, .. }] = &happened[..] else { panic!("{happened:?}") };
+        assert!(why.starts_with("inbox 67 % of 6 copies"), "{why}");
+    }
+
+    async fn a_copy_that_nobody_looked_for_is_not_missing(world) {
+        let mut world = world;
+        started(&world, canary(0.0, 0.8), [4, 2]).await;
+        assert_eq!(send_all(&mut world).await, (0, 6));
+        landed(&world, 0, &[Placement::Inbox; 4]).await;
+        world.advance(WAIT);
+        let happened = world.step().await;
+        let [Happened::CanaryPassed { why, .. }] = &happened[..] else { panic!("{happened:?}") };
+        assert!(why.starts_with("inbox 100 % of 4 copies"), "{why}");
+    }
+
+    async fn a_campaign_that_is_scheduled_anew_while_it_starts_begins_with_its_canary(world) {
+        let mut world = world;
+        world.subscribe_many("all", 400).await;
+        let now = world.now();
+        let plain = world.campaign_with("c", |s| s.canary = None);
+        schedule(&world.store, &world.setup, &plain, now, now).await.unwrap();
+        // The clock is read between the steps of the start: that is when the operator schedules it anew.
+        let anew = world.campaign_with("c", |s| s.canary = Some(canary(0.1, 0.8)));
+        let url = world.url().to_owned();
+        let setup = world.setup.clone();
+        let readings = std::sync::atomic::AtomicUsize::new(0);
+        let clock = world.clock.clone();
+        let reading = move || {
+            let now = clock.now();
+            if readings.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 5 {
+                World::elsewhere(&url, async |store| schedule(&store, &setup, &anew, now, now).await.map(drop).unwrap());
+            }
+            now
+        };
+        let supervisor = postroad_campaign::Supervisor::new(world.node, None);
+        supervisor.step(&world.store, &world.setup, &reading).await.unwrap();
+        let stored = world.store.campaign("c").await.unwrap();
+        assert_eq!(stored.campaign.settings.canary, Some(canary(0.1, 0.8)), "it was scheduled anew");
+        world.step().await;
+        world.step().await;
+        assert!(world.store.campaign("c").await.unwrap().campaign.state.runs());
+        let (people, _) = send_all(&mut world).await;
+        assert!((10..80).contains(&people), "{people} of 400 are a tenth");
+    }
+
+    async fn seeds_beyond_the_canarys_follow_in_step_with_the_audience(world) {
+        let mut world = world;
+        started(&world, canary(0.1, 0.8), [12, 12]).await;
+        let (people, seeds) = send_all(&mut world).await;
+        assert_eq!(seeds, 16, "as many as its rule asks for");
+        for lane in [0, 1] {
+            landed(&world, lane, &[Placement::Inbox; 12]).await;
+        }
+        let report = world.report("c").await.canary.unwrap();
+        assert_eq!((report.seeds, report.found), (16, 16));
+        assert_eq!(names(&world.step().await), ["passed"]);
+        world.step().await;
+        let mut later = Vec::new();
+        let mut sent = people;
+        while sent < PEOPLE {
+            let rows = world.lease_on(0, 60).await;
+            sent += rows.iter().filter(|(row, _)| World::is_audience(row)).count();
+            world.settle(&rows, &Settled::Accepted).await;
+            let other = world.lease_on(1, 1).await;
+            sent += other.iter().filter(|(row, _)| World::is_audience(row)).count();
+            world.settle(&other, &Settled::Accepted).await;
+            world.step().await;
+            let id = world.store.campaign("c").await.unwrap().campaign.id;
+            let copies = world.store.seed_copies(id).await.unwrap();
+            later.push(copies.iter().filter(|c| c.released_at.is_some()).count());
+        }
+        assert!(later.windows(2).any(|w| w[0] < w[1]), "some follow while it runs: {later:?}");
+        assert_eq!(later.last(), Some(&24));
+        while names(&world.step().await) != ["finished"] {
+            assert_ne!(send_all(&mut world).await, (0, 0));
+        }
     }
 
     async fn scheduling_a_canary_without_seeds_warns(world) {
@@ -218,80 +312,5 @@ on_both_engines! {
         landed(&world, 0, &[Placement::Inbox; 4]).await;
         assert_eq!(names(&world.step().await), ["passed"]);
         assert_eq!(send_all(&mut world).await, (PEOPLE - people, 0));
-    }
-
-    async fn a_relay_that_is_filed_to_spam_leaves_the_provider_to_the_other(world) {
-        let mut world = world;
-        world.subscribe_many("all", 50).await;
-        started(&world, canary(0.0, 0.5), [4, 16]).await;
-        assert_eq!(send_all(&mut world).await, (0, 20));
-        landed(&world, 0, &[Placement::Spam; 4]).await;
-        landed(&world, 1, &[Placement::Inbox; 16]).await;
-        let happened = world.step().await;
-        assert_eq!(names(&happened), ["braked", "passed"], "{happened:?}");
-        let [Happened::Braked { relay, provider, why, .. }, ..] = &happened[..] else { panic!("{happened:?}") };
-        assert_eq!((relay.as_str(), *provider), ("ses-1", MailboxProvider::Google));
-        assert!(why.contains("inbox 0 % of 4 copies"), "{why}");
-        let brakes = world.store.brakes(world.now()).await.unwrap();
-        assert_eq!((brakes.len(), brakes[0].by.as_str()), (1, "placement"));
-        assert_eq!(brakes[0].until, world.now().plus(Duration::from_secs(6 * 3600)));
-        let first = world.lease_on(0, 500).await;
-        assert!(first.iter().all(|(row, _)| row.provider == MailboxProvider::Other));
-        let second = world.lease_on(1, 500).await;
-        assert_eq!((first.len(), second.len()), (50, PEOPLE), "the braked share goes through the other");
-        world.settle(&first, &Settled::Accepted).await;
-        world.settle(&second, &Settled::Accepted).await;
-        assert_eq!(names(&world.step().await), ["finished"]);
-        // What the report's page draws: every accepted recipient in its stretch of time and at its provider, no seed.
-        let id = world.store.campaign("c").await.unwrap().campaign.id;
-        let times = world.store.accepted_over_time(id, 60).await.unwrap().unwrap();
-        assert_eq!((times.slots.iter().sum::<i64>(), times.slots.len()), (250, 1), "{times:?}");
-        assert_eq!((times.from, times.to, times.step_ms), (world.now(), world.now(), 1));
-        let states = world.store.states_by_provider(id).await.unwrap();
-        let accepted = DeliveryState::Accepted;
-        let expected = [(MailboxProvider::Other, accepted, 50), (MailboxProvider::Google, accepted, 200)];
-        assert_eq!((states.as_slice(), world.store.opted_out(id).await.unwrap()), (&expected[..], 0));
-    }
-
-    async fn two_of_three_in_spam_brake_when_the_campaign_before_says_the_same(world) {
-        let mut world = world;
-        started_as(&world, "before", canary(0.0, 0.5), [3, 0]).await;
-        send_all(&mut world).await;
-        landed_as(&world, "before", 0, &[Placement::Inbox, Placement::Spam, Placement::Spam]).await;
-        assert_eq!(names(&world.step().await), ["warned"], "three prove nothing");
-        send_all(&mut world).await;
-        assert_eq!(names(&world.step().await), ["finished"]);
-        world.advance(Duration::from_secs(3600));
-        started(&world, canary(0.0, 0.5), [3, 0]).await;
-        send_all(&mut world).await;
-        landed(&world, 0, &[Placement::Spam, Placement::Spam, Placement::Pending]).await;
-        let happened = world.step().await;
-        assert_eq!(names(&happened), ["braked"], "{happened:?}");
-        let [Happened::Braked { why, .. }] = &happened[..] else { panic!("{happened:?}") };
-        assert!(why.contains("inbox 20 % of 5 copies"), "{why}");
-        assert_eq!(names(&world.step().await), [""; 0], "once");
-    }
-
-    async fn where_no_other_relay_can_take_over_it_is_slowed_and_the_operator_lifts_it(world) {
-        let mut world = world;
-        let (one, two) = (world.relay(0), world.relay(1));
-        let until = Timestamp(i64::MAX);
-        let brake = Brake { relay: Some(two), provider: None, until, reason: "ours".into(), by: "operator".into() };
-        world.store.set_brake(&brake, world.now()).await.unwrap();
-        started(&world, canary(0.0, 0.2), [4, 0]).await;
-        send_all(&mut world).await;
-        landed(&world, 0, &[Placement::Spam; 4]).await;
-        assert_eq!(names(&world.step().await), ["braked", "held"]);
-        resume_anyway(&world.store, "c", ("anna", None), world.now()).await.unwrap();
-        assert_eq!(send_all(&mut world).await, (0, 0), "it rests");
-        world.advance(Duration::from_secs(9 * 60));
-        world.step().await;
-        assert_eq!(world.send(5, &Settled::Accepted).await, 5, "one minute of ten it sends");
-        world.advance(Duration::from_secs(60));
-        assert_eq!(names(&world.step().await), [""; 0]);
-        assert_eq!(world.send(5, &Settled::Accepted).await, 0, "and rests again");
-        world.store.clear_brakes(one).await.unwrap();
-        world.step().await;
-        assert_eq!(world.send(5, &Settled::Accepted).await, 5, "the operator's word stands");
     }
 }

@@ -8,6 +8,7 @@ mod checks;
 mod freezes;
 mod providers;
 mod seeds;
+mod spam_brakes;
 mod world;
 
 use postroad_testkit::on_both_engines;

@@ -79,6 +79,7 @@ impl World {
             public_url: Some("https://news.example.com".into()),
             expire_after: Duration::from_secs(72 * 3600),
             unknown_wait: Duration::from_secs(1800),
+            min_inbox: None,
         };
         let node = store.register_node("test", "0", now).await.unwrap();
         let names: Vec<String> = relays.iter().map(|r| r.name.clone()).collect();

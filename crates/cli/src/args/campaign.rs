@@ -185,7 +185,7 @@ pub struct CampaignNameArgs {
 pub struct CampaignResumeArgs {
     /// The campaign.
     pub name: String,
-    /// Send the rest whatever the canary found; this is recorded.
+    /// Go on whatever the canary or a brake found; this is recorded.
     #[arg(long)]
     pub anyway: bool,
     /// Why, for the record.

@@ -65,7 +65,7 @@ pub async fn run(app: &App, args: &ServeArgs) -> Result<Exit> {
         let taker = running.feedback.clone();
         (Some(running), taker)
     };
-    let web = web.with_min_inbox(opened.config.placement.min_inbox);
+    let web = web.with_min_inbox(opened.config.placement.wanted_inbox());
     let web = match hooks(&opened.config, &taker)? {
         Some(hooks) => web.with_hooks(hooks),
         None => web,

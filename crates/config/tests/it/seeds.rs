@@ -31,6 +31,8 @@ fn a_seed_of_a_known_provider_needs_address_and_password_alone() {
     assert_eq!(username, "sam@gmail.com");
     assert_eq!(seed.planned.more, MoreAddresses::None);
     assert_eq!(config.placement, PlacementSettings::default());
+    // What nobody wrote brakes nothing.
+    assert_eq!((config.placement.min_inbox, config.placement.wanted_inbox()), (None, 0.8));
     let own = "[[seed]]\nname = \"own\"\naddress = \"a@b.example\"\nprovider = \"yahoo\"\nhost = \"127.0.0.1\"\n\
                port = 143\ntls = \"none\"\nusername = \"u\"\npassword = { env = \"P\" }\naliases = [\"c@b.example\"]\n\
                person = \"Sam\"\nattributes = { city = \"Hue\", n = 1_000, x = 1.5, ok = true }\n";

@@ -71,6 +71,7 @@ impl World {
             public_url: Some("https://news.example.com".into()),
             expire_after: Duration::from_secs(72 * 3600),
             unknown_wait: Duration::from_secs(1800),
+            min_inbox: None,
         };
         let node = store.register_node("test", "0", now).await.unwrap();
         let id = store.register_relays(&["own".into()]).await.unwrap()["own"];

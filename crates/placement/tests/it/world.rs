@@ -82,6 +82,7 @@ impl World {
             public_url: Some("https://news.example.com".into()),
             expire_after: Duration::from_secs(72 * 3600),
             unknown_wait: Duration::from_secs(1800),
+            min_inbox: None,
         };
         let list = store.create_list("all", None, now).await.unwrap();
         let run = store.begin_import(list, "test.csv", None, now).await.unwrap();
