@@ -112,6 +112,7 @@ pub fn setup(relay: &Relay) -> Setup {
         public_url: Some("https://news.example.com".into()),
         expire_after: Duration::from_secs(86_400),
         unknown_wait: Duration::from_secs(3_600),
+        min_inbox: None,
     }
 }
 
