@@ -18,6 +18,9 @@ use std::time::Duration;
 const SURE_FROM: u32 = 16;
 /// With so many the observed rate is; with fewer seeds there is nothing to go by.
 const SOME_FROM: u32 = 4;
+/// So many seeds go with a canary, where there are as many: what its verdict asks for and a little more, since the alerts on a low
+/// inbox rate speak from twenty copies on, and a campaign that is held must raise them.
+const FIRST_SEEDS: usize = 20;
 /// Besides all copies of a relay and provider, so many of the latest are judged alone: a filter changes its mind on the way.
 const LATEST: usize = 8;
 /// One-sided 80 % point of the normal distribution, for the brake.
@@ -115,12 +118,12 @@ pub enum CanaryVerdict {
 /// Which of a campaign's seeds go with its canary, given by relay and provider in the order of their turns; the others follow in
 /// step with the audience, so that the campaign is measured as long as it runs.
 ///
-/// All of them where there are no more than sixteen. Else one for each relay and provider, and then, until there are sixteen,
+/// All of them where there are no more than twenty. Else one for each relay and provider, and then, until there are twenty,
 /// as many as the brake needs for one relay and provider after the other, each provider through one relay before any through a
 /// second; what is missing then is drawn evenly from the rest.
 #[must_use]
 pub fn first_seeds(copies: &[(RelayId, MailboxProvider)]) -> Vec<bool> {
-    let most = SURE_FROM as usize;
+    let most = FIRST_SEEDS;
     let mut chosen = vec![copies.len() <= most; copies.len()];
     if copies.len() <= most {
         return chosen;

@@ -89,7 +89,7 @@ fn a_mailbox_that_fails_is_waited_for_and_what_nobody_looked_for_says_nothing() 
 }
 
 #[test]
-fn the_canary_takes_sixteen_seeds_that_see_every_relay_and_provider() {
+fn the_canary_takes_twenty_seeds_that_see_every_relay_and_provider() {
     let (google, yahoo) = (MailboxProvider::Google, MailboxProvider::Yahoo);
     let check = |copies: &[(RelayId, MailboxProvider)], first: usize| {
         let chosen = first_seeds(copies);
@@ -107,12 +107,12 @@ fn the_canary_takes_sixteen_seeds_that_see_every_relay_and_provider() {
     };
     check(&[], 0);
     check(&of(2, 4), 16);
-    // Twenty relays and providers: one each.
-    check(&of(10, 3), 20);
+    // Twenty-four relays and providers: one each.
+    check(&of(12, 3), 24);
     // Three relays, two providers, four each: both providers are seen well through one relay.
-    let cells = check(&of(3, 4), 16);
+    let cells = check(&of(3, 4), 20);
     assert_eq!((cells[&(RelayId(1), google)], cells[&(RelayId(1), yahoo)]), (4, 4));
-    check(&of(1, 50), 16);
+    check(&of(1, 50), 20);
     // What follows is spread over the run.
     let later = first_seeds(&of(1, 50)).iter().rposition(|c| *c).unwrap();
     assert!(later > 80, "{later}");

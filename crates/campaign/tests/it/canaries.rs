@@ -245,12 +245,12 @@ on_both_engines! {
         let mut world = world;
         started(&world, canary(0.1, 0.8), [12, 12]).await;
         let (people, seeds) = send_all(&mut world).await;
-        assert_eq!(seeds, 16, "as many as its rule asks for");
+        assert_eq!(seeds, 20, "as many as its verdict and the alerts ask for");
         for lane in [0, 1] {
             landed(&world, lane, &[Placement::Inbox; 12]).await;
         }
         let report = world.report("c").await.canary.unwrap();
-        assert_eq!((report.seeds, report.found), (16, 16));
+        assert_eq!((report.seeds, report.found), (20, 20));
         assert_eq!(names(&world.step().await), ["passed"]);
         world.step().await;
         let mut later = Vec::new();
