@@ -157,7 +157,7 @@ fn until<T>(what: &str, mut look: impl FnMut() -> Result<T, String>) -> T {
     loop {
         match look() {
             Ok(found) => return found,
-            Err(seen) => assert!(begun.elapsed() < Duration::from_secs(100), "{what}: {seen}"),
+            Err(seen) => assert!(begun.elapsed() < Duration::from_secs(200), "{what}: {seen}"),
         }
         std::thread::sleep(Duration::from_millis(200));
     }
@@ -312,9 +312,12 @@ fn the_inbox_rate_is_measured_shown_and_acted_on() {
     prometheus_agrees(&prometheus, "hello", &truth);
     told(folder, &truth);
     the_canary_holds(&world, &prometheus);
-    let complaint = r#"{"event":"spam","email":"q2@gmail.com"}"#;
-    let said = post(&public, "/hook/brevo?token=t0ken", complaint);
-    assert!(said.contains(" 200 "), "{said}");
+    // Some of these may have got the next campaign already, and complain of that one then.
+    for n in [2, 4, 6, 8] {
+        let complaint = format!("{{\"event\":\"spam\",\"email\":\"q{n}@gmail.com\"}}");
+        let said = post(&public, "/hook/brevo?token=t0ken", &complaint);
+        assert!(said.contains(" 200 "), "{said}");
+    }
     folder.run("relay pause north --for 1h").ends(0);
     every_panel_has_data(&mut prometheus);
     folder.run("campaign resume next --anyway").ends(0);
