@@ -46,7 +46,7 @@ struct ContactLine {
 }
 
 impl Store {
-    /// Mailbox providers by domain, where the MX was looked up; at most [`DOMAINS_MAX`] of them.
+    /// Mailbox providers by domain, where the MX was looked up; at most 100,000 of them.
     ///
     /// # Errors
     /// `Statement`. A code that is not ours (a newer program's) is left out.
