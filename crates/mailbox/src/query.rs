@@ -2,13 +2,15 @@
 //!
 //! Written by `Imap::search`. What must always hold: no text given here can end its string or the command.
 
+use postroad_model::Timestamp;
+
 /// Which messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Query {
     /// From this UID on.
     From(u32),
-    /// That came on this day or later: day, month (1 to 12), year.
-    Since(u8, u8, i16),
+    /// That came on the day of this instant in UTC or later. IMAP's days have no zone: ask for one or two more.
+    Since(Timestamp),
     /// With this text in this header field, from this UID on (a substring: look again at what is found).
     Header {
         /// The field's name.
@@ -18,14 +20,14 @@ pub enum Query {
         /// The first UID.
         from: u32,
     },
-    /// With this text in this header field, that came on this day or later.
+    /// With this text in this header field, that came then or later, as in `Since`.
     HeaderSince {
         /// The field's name.
         name: String,
         /// The text; look again at what is found.
         text: String,
-        /// Day, month (1 to 12), year.
-        since: (u8, u8, i16),
+        /// The instant.
+        since: Timestamp,
     },
     /// One message, if Gmail's own search finds it too (X-GM-EXT-1): `category:promotions`.
     Gmail {
@@ -40,10 +42,9 @@ pub enum Query {
 pub(crate) fn words(query: &Query) -> String {
     match query {
         Query::From(uid) => format!("UID {uid}:*"),
-        Query::Since(day, month, year) => since(*day, *month, *year),
-        Query::HeaderSince { name, text, since: (day, month, year) } => {
-            let since = since(*day, *month, *year);
-            format!("{since} HEADER {} {}", quoted(name), quoted(text))
+        Query::Since(at) => since(*at),
+        Query::HeaderSince { name, text, since: at } => {
+            format!("{} HEADER {} {}", since(*at), quoted(name), quoted(text))
         }
         Query::Gmail { raw, uid } => format!("UID {uid} X-GM-RAW {}", quoted(raw)),
         Query::Header { name, text, from } => {
@@ -52,10 +53,11 @@ pub(crate) fn words(query: &Query) -> String {
     }
 }
 
-fn since(day: u8, month: u8, year: i16) -> String {
+fn since(at: Timestamp) -> String {
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let month = MONTHS.get(usize::from(month).wrapping_sub(1)).unwrap_or(&"Jan");
+    let (day, month, year) = at.utc_date();
+    let month = usize::try_from(month - 1).ok().and_then(|n| MONTHS.get(n)).unwrap_or(&"Jan");
     format!("SINCE {day}-{month}-{year:04}")
 }
 
@@ -80,11 +82,12 @@ mod tests {
     fn queries_are_written_as_imap_wants_them() {
         let check = |query: Query, expected: &str| assert_eq!(words(&query), expected);
         check(Query::From(7), "UID 7:*");
-        check(Query::Since(1, 2, 2026), "SINCE 1-Feb-2026");
-        check(Query::Since(1, 0, 2026), "SINCE 1-Jan-2026");
+        let at = Timestamp(1_795_300_000_123);
+        check(Query::Since(at), "SINCE 21-Nov-2026");
+        check(Query::Since(Timestamp(0)), "SINCE 1-Jan-1970");
         let (name, text) = ("X-Ref".to_owned(), "abc".to_owned());
-        let query = Query::HeaderSince { name, text, since: (1, 2, 2026) };
-        check(query, r#"SINCE 1-Feb-2026 HEADER "X-Ref" "abc""#);
+        let query = Query::HeaderSince { name, text, since: at };
+        check(query, r#"SINCE 21-Nov-2026 HEADER "X-Ref" "abc""#);
         let query = Query::Gmail { raw: "category:promotions".into(), uid: 7 };
         check(query, r#"UID 7 X-GM-RAW "category:promotions""#);
         let header =

@@ -64,6 +64,13 @@ impl Timestamp {
     pub fn rfc3339(self) -> String {
         self.to_jiff().strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
     }
+
+    /// Day, month and year in UTC.
+    #[must_use]
+    pub fn utc_date(self) -> (i8, i8, i16) {
+        let date = self.to_jiff().to_zoned(jiff::tz::TimeZone::UTC).date();
+        (date.day(), date.month(), date.year())
+    }
 }
 
 impl fmt::Display for Timestamp {
@@ -122,5 +129,12 @@ mod tests {
         assert_eq!(read("2026-11-21T22:26:40.123Z"), Some(1_795_300_000_123));
         assert_eq!(read("2026-11-22T05:26:40.1230000+07:00"), Some(1_795_300_000_123));
         assert_eq!(read("yesterday"), None);
+    }
+
+    #[test]
+    fn an_instant_has_its_date_in_utc() {
+        assert_eq!(Timestamp(1_795_300_000_123).utc_date(), (21, 11, 2026));
+        assert_eq!(Timestamp(0).utc_date(), (1, 1, 1970));
+        assert_eq!(Timestamp(-1).utc_date(), (31, 12, 1969));
     }
 }

@@ -109,7 +109,7 @@ impl Search<'_> {
         let query = Query::HeaderSince {
             name: REFERENCE.into(),
             text: self.keys.reference(&token),
-            since: day(wanted.since),
+            since: wanted.since.plus_ms(-SLACK_MS),
         };
         match self.imap.search(&query).await {
             // A server without a search by header is asked for its newest messages instead.
@@ -120,8 +120,7 @@ impl Search<'_> {
 
     /// What the newest messages of the open folder say of themselves.
     async fn newest(&mut self, since: Timestamp) -> Result<Vec<(u32, DeliveryId)>, MailError> {
-        let (d, m, y) = day(since);
-        let mut uids = self.imap.search(&Query::Since(d, m, y)).await?;
+        let mut uids = self.imap.search(&Query::Since(since.plus_ms(-SLACK_MS))).await?;
         uids.drain(..uids.len().saturating_sub(NEWEST));
         let fields = self.imap.fields(&uids, REFERENCE).await?;
         let token = |text: &str| self.keys.read_reference(text).ok().map(|t| t.delivery);
@@ -175,24 +174,5 @@ impl Search<'_> {
             }
         }
         Ok(None)
-    }
-}
-
-/// The day in UTC from which on a search begins.
-fn day(at: Timestamp) -> (u8, u8, i16) {
-    let text = at.plus_ms(-SLACK_MS).rfc3339();
-    let part = |from: usize, to: usize| text.get(from..to).and_then(|p| p.parse::<i16>().ok());
-    let small = |n: Option<i16>| n.and_then(|n| u8::try_from(n).ok()).unwrap_or(1);
-    (small(part(8, 10)), small(part(5, 7)), part(0, 4).unwrap_or(1970))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_search_begins_two_days_before() {
-        assert_eq!(day(Timestamp(1_795_300_000_123)), (19, 11, 2026));
-        assert_eq!(day(Timestamp(0)), (30, 12, 1969));
     }
 }

@@ -11,7 +11,7 @@ use postroad_bounce::MAX_READ;
 use postroad_mailbox::{
     Access, Error as MailError, Extent, Imap, Message, Opening, Pop3, Position, Query, Woken,
 };
-use postroad_model::{Clock, NodeId, Timestamp};
+use postroad_model::{Clock, NodeId};
 use postroad_store::JobLease;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -370,28 +370,13 @@ impl Watcher<'_> {
     /// Days of IMAP have no zone, so a day more is asked for.
     fn look_back(&self) -> Query {
         let back = i64::try_from(self.watch.look_back.as_millis()).unwrap_or(i64::MAX);
-        let (day, month, year) = date(self.clock.now().plus_ms(-back.saturating_add(86_400_000)));
-        Query::Since(day, month, year)
+        Query::Since(self.clock.now().plus_ms(-back.saturating_add(86_400_000)))
     }
-}
-
-/// Day, month and year of an instant in UTC.
-fn date(at: Timestamp) -> (u8, u8, i16) {
-    let text = at.rfc3339();
-    let part = |from: usize, to: usize| text.get(from..to).and_then(|p| p.parse::<i16>().ok());
-    let small = |n: Option<i16>| n.and_then(|n| u8::try_from(n).ok()).unwrap_or(1);
-    (small(part(8, 10)), small(part(5, 7)), part(0, 4).unwrap_or(1970))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_instant_has_its_date() {
-        assert_eq!(date(Timestamp(1_795_300_000_123)), (21, 11, 2026));
-        assert_eq!(date(Timestamp(0)), (1, 1, 1970));
-    }
 
     #[test]
     fn a_note_that_cannot_be_read_is_as_good_as_none() {
