@@ -6,6 +6,7 @@
 
 use crate::audience::month_bucket;
 use crate::backend::{Named, read, tx};
+use crate::campaign_words::{window_columns, write_state};
 use crate::sql::sql;
 use crate::{Error, Result, Store};
 use postroad_model::campaign::{
@@ -23,7 +24,6 @@ sql! {
     both CAMPAIGN_LIST_ADD = "campaign_list_add";
     both CAMPAIGN_INSERT = "campaign_insert";
     both CAMPAIGN_SETTINGS = "campaign_settings";
-    both CAMPAIGN_STATE = "campaign_state";
     both CAMPAIGN_WINDOW = "campaign_window";
     both CAMPAIGN_EXPIRY = "campaign_expiry";
     both LIST_ID_BY_NAME = "list_id_by_name";
@@ -123,20 +123,6 @@ fn kind_of(name: &str) -> Option<CampaignKind> {
 
 pub(crate) fn json<T: serde::Serialize>(what: &'static str, value: &T) -> Result<String> {
     serde_json::to_string(value).map_err(|source| Error::Json { what, source })
-}
-
-/// The send window as columns: when it opens next, and when it shuts after that.
-pub(crate) fn window_columns(
-    settings: &CampaignSettings,
-    now: Timestamp,
-) -> (Timestamp, Option<Timestamp>) {
-    match &settings.window {
-        None => (Timestamp(0), None),
-        Some(window) => match window.next_open(now) {
-            Some(open) => (open, window.closes_after(open)),
-            None => (Timestamp(i64::MAX), None),
-        },
-    }
 }
 
 /// One campaign with its lists by a statement with one parameter, inside a `tx!` or `read!` body.
@@ -370,20 +356,7 @@ impl Store {
                     | CampaignState::Cancelled { .. }
                     | CampaignState::Missed { .. } => None,
                 };
-                let (open, close) = window_columns(&old.campaign.settings, now);
-                let done = sqlx::query(CAMPAIGN_STATE.of(e))
-                    .bind(id.0)
-                    .bind(old.version)
-                    .bind(next.name())
-                    .bind(json("a campaign's state", &next)?)
-                    .bind(start)
-                    .bind(open.0)
-                    .bind(close.map(|t| t.0))
-                    .bind(now.0)
-                    .execute(&mut *c)
-                    .await
-                    .named(&CAMPAIGN_STATE)?;
-                Ok((done.rows_affected() == 1).then_some(next))
+                Ok(write_state!(c, e, old, &next, start, now).then_some(next))
             })?;
             // Another act came between reading and writing (PostgreSQL): judge again by what it left.
             if let Some(state) = written {

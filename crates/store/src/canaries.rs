@@ -6,7 +6,8 @@
 //! on is written only on the campaign's row as it was judged; a brake that stands is not touched.
 
 use crate::backend::{Named, read, tx};
-use crate::campaigns::{CAMPAIGN_STATE, StoredCampaign, json, window_columns};
+use crate::campaign_words::{window_columns, write_state};
+use crate::campaigns::{StoredCampaign, json};
 use crate::closing::CAMPAIGN_EVENT;
 use crate::sql::sql;
 use crate::{Error, Result, Store};
@@ -180,25 +181,12 @@ impl Store {
             .state
             .after(&act, now)
             .map_err(|source| Error::Transition { name: campaign.name.clone(), source })?;
-        let state = json("a campaign's state", &next)?;
-        let (open, close) = window_columns(&campaign.settings, now);
         tx!(self, |c, e| {
-            let held = sqlx::query(CAMPAIGN_STATE.of(e))
-                .bind(id.0)
-                .bind(judged.version)
-                .bind(next.name())
-                .bind(&state)
-                .bind(None::<i64>)
-                .bind(open.0)
-                .bind(close.map(|t| t.0))
-                .bind(now.0)
-                .execute(&mut *c)
-                .await
-                .named(&CAMPAIGN_STATE)?;
-            if held.rows_affected() == 1 {
+            let held = write_state!(c, e, *judged, &next, None, now);
+            if held {
                 note!(c, e, CANARY, id, &data, now);
             }
-            Ok(held.rows_affected() == 1)
+            Ok(held)
         })
     }
 

@@ -2,17 +2,16 @@
 //!
 //! The audience is written here by hand, so that these tests depend on no other part of the program.
 
-use crate::backend::tx;
-use crate::{Durability, LeaseRequest, ServeWhich, SpamBrake, SpamNote, Store, StoreSettings};
+use crate::test_stores::{sql, stores};
+use crate::{LeaseRequest, ServeWhich, SpamBrake, SpamNote, Store};
 use postroad_model::campaign::{CampaignAct, CampaignState};
 use postroad_model::{
     CampaignId, Epoch, LeaseToken, MailboxProvider, NodeId, PoolId, RelayId, Timestamp,
 };
-use postroad_testkit::{builders, postgres, sqlite};
+use postroad_testkit::builders;
 use serde_json::json;
 
 const NOW: Timestamp = Timestamp(1_796_000_000_000);
-const BUCKET: i64 = 202_611;
 const ONE: CampaignId = CampaignId(1);
 const NINE: RelayId = RelayId(9);
 const GOOGLE: MailboxProvider = MailboxProvider::Google;
@@ -29,25 +28,20 @@ const SCENE: [&str; 5] = [
     "INSERT INTO campaign_lists (campaign_id, list_id) VALUES (1, 1)",
 ];
 
-async fn open(url: &str) -> Store {
-    let keys = builders::token_keys();
-    let settings =
-        StoreSettings { url: url.to_owned(), keys, connections: 4, durability: Durability::Native };
-    let store = Store::open(settings).await.unwrap();
-    store.ensure_partition(BUCKET).await.unwrap();
+async fn set(store: &Store) {
     let written = serde_json::to_string(&builders::campaign_settings()).unwrap();
     for statement in SCENE {
-        sql(&store, statement.replace("{settings}", &written.replace('\'', "''"))).await;
+        sql(store, &statement.replace("{settings}", &written.replace('\'', "''"))).await;
     }
     for n in 1..=10 {
-        sql(&store, format!(
+        sql(store, &format!(
             "INSERT INTO contacts (id, address, address_hash, provider, created_at, name, attributes, updated_at) \
              VALUES ({n}, 'p{n}@gmail.com', {n}, 1, 0, NULL, '{{}}', 0)"
         )).await;
-        sql(&store, format!(
+        sql(store, &format!(
             "INSERT INTO subscriptions (list_id, contact_id, state, since) VALUES (1, {n}, 1, 0)"
         )).await;
-        sql(&store, format!(
+        sql(store, &format!(
             "INSERT INTO deliveries (bucket, campaign_id, role, slot, contact_id, address, address_hash, provider, \
              pool_id, rank, state, not_before, pinned_relay, pinned_until, attempt, tries, blocks, copy_no, token, \
              lane_relay, epoch, updated_at) \
@@ -55,31 +49,16 @@ async fn open(url: &str) -> Store {
         )).await;
     }
     sql(
-        &store,
-        "INSERT INTO counters (campaign_id, role, relay_id, state, n) VALUES (1, 0, 0, 0, 10)"
-            .into(),
+        store,
+        "INSERT INTO counters (campaign_id, role, relay_id, state, n) VALUES (1, 0, 0, 0, 10)",
     )
     .await;
-    store
-}
-
-async fn sql(store: &Store, statement: String) {
-    execute(store, statement).await.unwrap();
-}
-
-async fn execute(store: &Store, statement: String) -> crate::Result<()> {
-    tx!(store, |c, _e| {
-        let statement = sqlx::AssertSqlSafe(statement);
-        sqlx::query(statement).execute(&mut *c).await.unwrap();
-        Ok(())
-    })
 }
 
 async fn on_both<F: AsyncFn(Store)>(check: F) {
-    let database = sqlite::database();
-    check(open(database.url()).await).await;
-    if let Some(database) = postgres::database() {
-        check(open(database.url()).await).await;
+    for (store, _guard) in stores().await {
+        set(&store).await;
+        check(store).await;
     }
 }
 
@@ -147,12 +126,12 @@ async fn nothing_beyond_the_share_is_leased_before_the_verdict() {
         assert_eq!(leased(&store, 9, 100, NOW).await, 0);
         assert_eq!(store.canary_untried(ONE, 30).await.unwrap(), 0);
         assert!(store.canary_waits(ONE, 30).await.unwrap(), "lanes hold them");
-        sql(&store, "UPDATE counters SET n = 0 WHERE state IN (1, 2)".into()).await;
+        sql(&store, "UPDATE counters SET n = 0 WHERE state IN (1, 2)").await;
         assert!(!store.canary_waits(ONE, 30).await.unwrap(), "all are done");
         assert!(store.canary_waits(ONE, 40).await.unwrap());
-        sql(&store, "UPDATE deliveries SET state = 0, not_before = 5 WHERE id = (SELECT min(id) FROM deliveries)".into()).await;
+        sql(&store, "UPDATE deliveries SET state = 0, not_before = 5 WHERE id = (SELECT min(id) FROM deliveries)").await;
         assert!(store.canary_waits(ONE, 30).await.unwrap(), "one was deferred");
-        sql(&store, "UPDATE deliveries SET pinned_relay = 9 WHERE not_before = 5".into()).await;
+        sql(&store, "UPDATE deliveries SET pinned_relay = 9 WHERE not_before = 5").await;
         assert!(store.canary_waits(ONE, 30).await.unwrap(), "one is greylisted");
         assert!(store.end_canary(ONE, &json!({ "act": "good" }), NOW).await.unwrap());
         assert!(!store.end_canary(ONE, &json!({ "act": "good" }), NOW).await.unwrap(), "it ended");

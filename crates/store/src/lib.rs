@@ -8,6 +8,7 @@
 mod audience;
 mod backend;
 mod brakes;
+mod campaign_words;
 mod campaigns;
 mod canaries;
 #[cfg(test)]

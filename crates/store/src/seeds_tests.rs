@@ -3,20 +3,19 @@
 //! The audience is written here by hand, so that these tests depend on no other part of the program.
 
 use crate::backend::tx;
+use crate::test_stores::{sql, stores};
 use crate::{
-    Authentication, Durability, JobLease, LeaseRequest, NewSeedCopy, SeedLook, ServeWhich, Store,
-    StoreSettings, UNRELEASED,
+    Authentication, JobLease, LeaseRequest, NewSeedCopy, SeedLook, ServeWhich, Store, UNRELEASED,
 };
 use postroad_model::delivery::{DeliveryState, Role};
 use postroad_model::placement::{AuthResult, Placement, PlacementCounts};
 use postroad_model::{
     CampaignId, Epoch, LeaseToken, MailboxProvider, NodeId, PoolId, RelayId, Timestamp,
 };
-use postroad_testkit::{builders, postgres, sqlite};
+use postroad_testkit::builders;
 use std::time::Duration;
 
 const NOW: Timestamp = Timestamp(1_796_000_000_000);
-const BUCKET: i64 = 202_611;
 const ONE: CampaignId = CampaignId(1);
 const LATE: i64 = i64::MAX / 2;
 
@@ -36,30 +35,16 @@ const SCENE: [&str; 5] = [
     "INSERT INTO counters (campaign_id, role, relay_id, state, n) VALUES (1, 0, 9, 3, 1)",
 ];
 
-async fn open(url: &str) -> Store {
-    let keys = builders::token_keys();
-    let settings =
-        StoreSettings { url: url.to_owned(), keys, connections: 4, durability: Durability::Native };
-    let store = Store::open(settings).await.unwrap();
-    store.ensure_partition(BUCKET).await.unwrap();
+async fn set(store: &Store) {
     for statement in SCENE {
-        sql(&store, statement).await.unwrap();
+        sql(store, statement).await;
     }
-    store
-}
-
-async fn sql(store: &Store, statement: &'static str) -> crate::Result<()> {
-    tx!(store, |c, _e| {
-        sqlx::query(statement).execute(&mut *c).await.unwrap();
-        Ok(())
-    })
 }
 
 async fn on_both<F: AsyncFn(Store)>(check: F) {
-    let database = sqlite::database();
-    check(open(database.url()).await).await;
-    if let Some(database) = postgres::database() {
-        check(open(database.url()).await).await;
+    for (store, _guard) in stores().await {
+        set(&store).await;
+        check(store).await;
     }
 }
 
@@ -163,8 +148,7 @@ async fn only_what_a_relay_took_is_pending_and_a_look_tells_the_rest() {
         plan(&store).await;
         store.release_seeds(ONE, 100, NOW).await.unwrap();
         sql(&store, "UPDATE deliveries SET state = 3, updated_at = 1796000000000 WHERE role = 1 AND slot = 9")
-            .await
-            .unwrap();
+            .await;
         assert_eq!(places(&store).await, [Placement::Pending, Placement::NotSent]);
         let open = store.open_seed_copies("gmail-1", (Duration::ZERO, UNRELEASED), 50).await.unwrap();
         assert_eq!((open.len(), open[0].accepted_at), (1, Some(NOW)));

@@ -83,6 +83,7 @@ pub fn statements() -> impl Iterator<Item = &'static Statement> {
         crate::suppressions::STATEMENTS,
         crate::undo::STATEMENTS,
         crate::audience::STATEMENTS,
+        crate::campaign_words::STATEMENTS,
         crate::campaigns::STATEMENTS,
         crate::closing::STATEMENTS,
         crate::explain::STATEMENTS,

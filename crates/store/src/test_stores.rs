@@ -1,5 +1,6 @@
 //! Stores for this crate's own tests: an empty one on each engine, with a partition for rows that are written by hand.
 
+use crate::backend::tx;
 use crate::{Durability, Store, StoreSettings};
 use postroad_testkit::rows::BUCKET;
 use postroad_testkit::{builders, postgres, sqlite};
@@ -26,4 +27,17 @@ pub(crate) async fn stores() -> Vec<Kept> {
         all.push((open(database.url()).await, Box::new(database)));
     }
     all
+}
+
+/// Runs a statement as it stands.
+pub(crate) async fn sql(store: &Store, statement: &str) {
+    written(store, statement).await.unwrap();
+}
+
+async fn written(store: &Store, statement: &str) -> crate::Result<()> {
+    tx!(store, |c, _e| {
+        let statement = sqlx::AssertSqlSafe(statement);
+        sqlx::query(statement).execute(&mut *c).await.unwrap();
+        Ok(())
+    })
 }

@@ -44,13 +44,18 @@ pub async fn run(app: &App, args: &MailboxCheckArgs) -> Result<Exit> {
     let mut checked = check_all(&config, app.clock.clone()).await?;
     checked.retain(|c| args.name.as_ref().is_none_or(|name| *name == c.mailbox));
     app.output.show(&checked, |checked| table(checked))?;
-    Ok(if checked.iter().all(|c| c.ok) {
+    Ok(exit(checked.iter().map(|c| (c.ok, c.needs_a_person))))
+}
+
+/// How a check of mailboxes ends; of each whether it is well, and whether a person must change something.
+pub fn exit(mut checked: impl Iterator<Item = (bool, bool)> + Clone) -> Exit {
+    if checked.clone().all(|(ok, _)| ok) {
         Exit::Ok
-    } else if checked.iter().any(|c| c.needs_a_person) {
+    } else if checked.any(|(_, needs_a_person)| needs_a_person) {
         Exit::NoPermission
     } else {
         Exit::Unavailable
-    })
+    }
 }
 
 /// Checks all mailboxes, one after the other.

@@ -1,5 +1,6 @@
 //! `seed check|report`: are the seed mailboxes in order, and where did a campaign land?
 
+use super::mailbox_check::exit;
 use crate::app::{App, Opened, Runs};
 use crate::args::{SeedCheckArgs, SeedCommand, SeedReportArgs};
 use crate::environment;
@@ -39,13 +40,7 @@ async fn checks(app: &App, args: &SeedCheckArgs) -> Result<Exit> {
     }
     let checked = check_all(&config, seeds).await;
     app.output.show(&checked, |checked| table(checked))?;
-    Ok(if checked.iter().all(|c| c.ok) {
-        Exit::Ok
-    } else if checked.iter().any(|c| c.needs_a_person) {
-        Exit::NoPermission
-    } else {
-        Exit::Unavailable
-    })
+    Ok(exit(checked.iter().map(|c| (c.ok, c.needs_a_person))))
 }
 
 /// All of them, so many at once, in the order of the configuration.

@@ -1,6 +1,6 @@
 //! `[[seed]]` and `[placement]`: what loads with which defaults, and what is said of faults.
 
-use super::{loads, refused};
+use super::{check, loads};
 use postroad_config::PlacementSettings;
 use postroad_model::MailboxProvider;
 use postroad_model::relay::{Auth, TlsMode};
@@ -9,14 +9,6 @@ use postroad_model::seed::MoreAddresses;
 const GMAIL: &str = "[[seed]]\naddress = \"sam@gmail.com\"\npassword = { env = \"P\" }\n";
 const RELAY: &str = "[[relay]]\nname = \"g\"\nprofile = \"gmail\"\nusername = \"Anna@gmail.com\"\n\
                      password = { env = \"P\" }\nfrom = \"Anna <anna@gmail.com>\"\n";
-
-#[track_caller]
-fn check(text: &str, key: &str, words: &str) {
-    let problems = refused(text);
-    let found = problems.iter().any(|p| p.key == key && p.message.contains(words));
-    let all: String = problems.iter().map(|p| format!("{p}\n")).collect();
-    assert!(found, "no {key:?} with {words:?} in\n{all}");
-}
 
 #[test]
 fn a_seed_of_a_known_provider_needs_address_and_password_alone() {
