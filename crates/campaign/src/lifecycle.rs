@@ -6,7 +6,7 @@
 use crate::{Error, Result, Setup, canary};
 use postroad_model::Timestamp;
 use postroad_model::campaign::{CampaignAct, CampaignState, HoldReason};
-use postroad_model::delivery::DeliveryState;
+use postroad_model::delivery::{DeliveryState, Role};
 use postroad_store::{Ending, Reopening, Store};
 use serde::Serialize;
 
@@ -140,6 +140,14 @@ pub async fn retry(
     }
     let stored = store.campaign(name).await?;
     let id = stored.campaign.id;
+    let rows = store.count_rows(id, Role::Audience).await?;
+    if !rows.iter().any(|(state, n)| *n > 0 && states.contains(state)) {
+        // Nothing is opened, so a finished campaign stays finished; one that cannot be reopened says so all the same.
+        let state = &stored.campaign.state;
+        let refused = |source| postroad_store::Error::Transition { name: name.to_owned(), source };
+        state.after(&CampaignAct::Reopen, now).map_err(refused)?;
+        return Ok(Retried { reopened: 0, state: state.name() });
+    }
     store.apply_campaign_act(id, &CampaignAct::Reopen, now).await?;
     if stored.expires_at.is_some_and(|t| t <= now) {
         store.set_campaign_expiry(id, now.plus(setup.expire_after), now).await?;

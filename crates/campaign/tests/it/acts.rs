@@ -178,6 +178,18 @@ on_both_engines! {
         assert!(again.iter().all(|(r, _)| World::is_audience(r)));
     }
 
+    async fn a_retry_that_finds_nothing_leaves_a_finished_campaign_finished(world) {
+        let mut world = world;
+        world.subscribe_many("all", 2).await;
+        world.start(&world.campaign("c")).await;
+        world.send(2, &Settled::Accepted).await;
+        assert_eq!(names(&world.step().await), ["finished"]);
+        let rejected = [DeliveryState::Rejected];
+        let done = retry(&world.store, &world.setup, "c", &rejected, "anna", world.now()).await.unwrap();
+        assert_eq!((done.reopened, done.state), (0, "finished"));
+        assert_eq!(world.report("c").await.state, "finished");
+    }
+
     async fn a_test_goes_through_each_relay_and_stays_apart(world) {
         let mut world = world;
         world.subscribe("all", &[("anna@example.org", serde_json::json!({"city": "Hue"}))]).await;
