@@ -4,7 +4,7 @@
 //! its standard input ends, so none outlives the run, however that ends.
 
 use crate::stopwatch::{Stopwatch, cpu_seconds, resident_mb};
-use crate::{bare, bounces, database, import, render, sending, sink};
+use crate::{bare, bounces, database, import, render, scrape, sending, sink};
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -28,6 +28,8 @@ pub enum Job {
     Render(render::Render),
     /// Bounces read.
     Bounces(bounces::Bounces),
+    /// Scrapes of metrics.
+    Scrape(scrape::Scrape),
 }
 
 /// What a job measured.
@@ -43,6 +45,8 @@ pub struct Figures {
     pub peak_mb: f64,
     /// Resident memory at even shares of the work, in MB.
     pub samples_mb: Vec<f64>,
+    /// What each one took, where that counts, in milliseconds.
+    pub times_ms: Vec<f64>,
 }
 
 impl Figures {
@@ -77,6 +81,7 @@ impl Measure {
             cpu_seconds: cpu_seconds() - self.cpu,
             peak_mb: resident_mb("VmHWM"),
             samples_mb: Vec::new(),
+            times_ms: Vec::new(),
         }
     }
 }
@@ -96,6 +101,7 @@ pub fn serve(job: &str) -> Result<()> {
         Job::Import(job) => import::run(&job)?,
         Job::Render(job) => render::run(&job)?,
         Job::Bounces(job) => bounces::run(&job)?,
+        Job::Scrape(job) => scrape::run(&job)?,
     };
     let mut out = std::io::stdout().lock();
     serde_json::to_writer(&mut out, &figures)?;

@@ -16,6 +16,7 @@ mod options;
 mod peers;
 mod render;
 mod report;
+mod scrape;
 mod sending;
 mod sink;
 mod stopwatch;
@@ -46,6 +47,7 @@ fn main() -> Result<()> {
             What::Render => vec![render::bench(&options, keys.path())?],
             What::Bounces => vec![bounces::bench(&options)?],
             What::Memory => vec![bench::memory(&ring)?],
+            What::Scrape => vec![scrape::bench(&options)?],
         };
         for table in made {
             show(&table)?;

@@ -14,6 +14,7 @@ cargo xtask bench [WHAT...] [options]
   render     messages that one core makes
   bounces    bounces that one core reads
   memory     resident memory while 1,000,000 are sent
+  scrape     /metrics over a database of 10,000,000 recipients
 
 Without WHAT: all of them.
 
@@ -40,10 +41,12 @@ pub enum What {
     Bounces,
     /// Memory.
     Memory,
+    /// Scrapes of metrics.
+    Scrape,
 }
 
 impl What {
-    const NAMES: [(&'static str, Self); 7] = [
+    const NAMES: [(&'static str, Self); 8] = [
         ("ceiling", Self::Ceiling),
         ("campaign", Self::Campaign),
         ("peers", Self::Peers),
@@ -51,6 +54,7 @@ impl What {
         ("render", Self::Render),
         ("bounces", Self::Bounces),
         ("memory", Self::Memory),
+        ("scrape", Self::Scrape),
     ];
 }
 

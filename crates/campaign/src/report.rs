@@ -197,7 +197,7 @@ async fn came_back(store: &Store, id: CampaignId) -> Result<Vec<CameBack>> {
         n: tally.n + tally.weak,
         by_address: tally.weak,
     };
-    let mut lines: Vec<CameBack> = store.tallies(Some(id)).await?.into_iter().map(line).collect();
+    let mut lines: Vec<CameBack> = store.tallies(&[id]).await?.into_iter().map(line).collect();
     lines.sort_by_key(|l| -l.n);
     Ok(lines)
 }

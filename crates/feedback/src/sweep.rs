@@ -208,7 +208,7 @@ impl Feedback {
     /// What was counted of a campaign: reports from the tallies, sent messages from the counters.
     pub(crate) async fn counted(&self, id: CampaignId) -> Result<Counts> {
         let mut counts = Counts { total: Counted::default(), by: BTreeMap::new() };
-        for tally in self.store.tallies(Some(id)).await? {
+        for tally in self.store.tallies(&[id]).await? {
             add(&mut counts.total, &tally);
             let pair = (tally.relay.0, tally.provider.code());
             add(counts.by.entry(pair).or_default(), &tally);

@@ -151,9 +151,11 @@ async fn a_bounce_is_recorded_once_moves_its_row_and_stops_the_address() {
         assert_eq!(scene.state(&waits).await, DeliveryState::Suppressed);
         assert_eq!(scene.take(&new).await, Recorded::SeenBefore);
         assert_eq!(scene.counted(1).await, [(DeliveryState::Bounced.code(), 1)]);
-        let tallies = scene.store.tallies(Some(CampaignId(1))).await.unwrap();
+        let tallies = scene.store.tallies(&[CampaignId(1)]).await.unwrap();
         assert_eq!((tallies.len(), tallies[0].n, tallies[0].weak), (1, 1, 0));
         assert_eq!((tallies[0].relay, tallies[0].provider), (RelayId(9), MailboxProvider::Google));
+        assert_eq!(scene.store.tallies(&[CampaignId(7), CampaignId(1)]).await.unwrap(), tallies);
+        assert!(scene.store.tallies(&[CampaignId(7)]).await.unwrap().is_empty());
         let filter = BounceFilter { address: Some(&an()), ..BounceFilter::default() };
         let events = scene.store.bounce_events(filter, i64::MAX, 10).await.unwrap();
         assert_eq!((events.len(), events[0].reason.as_deref()), (1, Some("bad_mailbox")));
@@ -248,7 +250,7 @@ async fn tests_and_seeds_are_told_of_but_neither_suppressed_nor_tallied() {
         let done = scene.take(&new).await;
         let moved = Some(DeliveryState::Bounced);
         assert_eq!(done, Recorded::Fresh { moved, suppressed: None });
-        assert!(scene.store.tallies(None).await.unwrap().is_empty());
+        assert!(scene.store.tallies(&[CampaignId(1)]).await.unwrap().is_empty());
     }
 }
 
@@ -328,7 +330,7 @@ async fn only_proven_reports_about_the_audience_count_for_brakes_each_row_once()
             scene.take(&block(&sent, at, Strength::Strong)).await;
             assert_eq!(counts().await, (1, 1));
         }
-        let tallies = scene.store.tallies(Some(CampaignId(1))).await.unwrap();
+        let tallies = scene.store.tallies(&[CampaignId(1)]).await.unwrap();
         assert_eq!((tallies[0].n, tallies[0].weak), (1, 1));
     }
 }

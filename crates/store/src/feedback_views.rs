@@ -4,6 +4,7 @@
 //! the kept mails, which are no state of anything: each is kept once and goes at its time, and their number is bounded.
 
 use crate::backend::{Named, read, tx};
+use crate::campaigns::json;
 use crate::feedback_words::{SentLine, SentRow};
 use crate::sql::sql;
 use crate::{Error, Result, Store};
@@ -12,7 +13,7 @@ use postroad_model::{CampaignId, EmailAddress, ListId, MailboxProvider, RelayId,
 use serde::Serialize;
 
 sql! {
-    both FEEDBACK_TALLIES = "feedback_tallies";
+    each FEEDBACK_TALLIES = "feedback_tallies";
     both FEEDBACK_SENT = "feedback_sent";
     both FEEDBACK_EVENTS = "feedback_events";
     both FEEDBACK_EVENTS_OF = "feedback_events_of";
@@ -151,14 +152,15 @@ fn provider_of(code: i64) -> MailboxProvider {
 type TallyLine = (i64, i64, i64, String, String, i64, i64);
 
 impl Store {
-    /// What came back for a campaign, or for all of them.
+    /// What came back for some campaigns, in one reading.
     ///
     /// # Errors
     /// The database's; `Inconsistent`.
-    pub async fn tallies(&self, campaign: Option<CampaignId>) -> Result<Vec<Tally>> {
+    pub async fn tallies(&self, campaigns: &[CampaignId]) -> Result<Vec<Tally>> {
+        let ids = json("campaign numbers", &campaigns)?;
         let lines: Vec<TallyLine> = read!(self, |c, e| {
             sqlx::query_as(FEEDBACK_TALLIES.of(e))
-                .bind(campaign.map_or(0, |id| id.0))
+                .bind(&ids)
                 .fetch_all(&mut *c)
                 .await
                 .named(&FEEDBACK_TALLIES)

@@ -9,7 +9,7 @@ use postroad_metrics::{
     Snapshot,
 };
 use postroad_model::{CampaignId, RelayId, Timestamp};
-use postroad_store::{Brake, CampaignGlance, Lane, LimitBook, Store};
+use postroad_store::{Brake, CampaignGlance, Lane, LimitBook, Store, Tally};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -138,19 +138,19 @@ async fn feedback(
     campaigns: &[Shown],
     relays: &BTreeMap<RelayId, String>,
 ) -> postroad_store::Result<Vec<FeedbackGauges>> {
-    let mut all = Vec::new();
-    for shown in campaigns {
-        let tallies = store.tallies(Some(shown.id)).await?.into_iter();
-        all.extend(tallies.map(|tally| FeedbackGauges {
-            campaign: shown.name.clone(),
+    let ids: Vec<CampaignId> = campaigns.iter().map(|c| c.id).collect();
+    let name = |id| campaigns.iter().find(|c| c.id == id).map(|c| c.name.clone());
+    let gauge = |tally: Tally| {
+        Some(FeedbackGauges {
+            campaign: name(tally.campaign)?,
             relay: relays.get(&tally.relay).cloned().unwrap_or_default(),
             provider: tally.provider,
             kind: tally.kind,
             reason: tally.reason,
             count: tally.n + tally.weak,
-        }));
-    }
-    Ok(all)
+        })
+    };
+    Ok(store.tallies(&ids).await?.into_iter().filter_map(gauge).collect())
 }
 
 fn campaign_gauges(glance: CampaignGlance, from_domain: String) -> CampaignGauges {

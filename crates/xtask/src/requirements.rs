@@ -47,6 +47,11 @@ const REQUIREMENTS: &[Requirement] = &[
         why: "Ed25519 for that verifier",
     },
     Requirement {
+        package: "sqlite3",
+        probe: "command -v sqlite3",
+        why: "SQLite's own shell, which fills databases for the benchmark of /metrics",
+    },
+    Requirement {
         package: "prometheus",
         probe: "command -v promtool && command -v prometheus",
         why: "promtool and Prometheus, which check metrics, rules and the dashboards' queries",

@@ -31,7 +31,7 @@ on_both_engines! {
         assert_eq!(two.campaign.audience, Some(1));
         let left_out = world.store.left_out(two.campaign.id).await.unwrap();
         assert_eq!(left_out, [("suppressed".to_owned(), 1)]);
-        let tallies = world.store.tallies(None).await.unwrap();
+        let tallies = world.tallies().await;
         assert_eq!((tallies.len(), tallies[0].n, tallies[0].weak), (1, 1, 0));
     }
 
@@ -40,7 +40,7 @@ on_both_engines! {
         let sent = world.send("one", &[]).await;
         assert_eq!(world.done(dsn("news@news.example.com", AN, "5.1.1", GONE, "")).await, Done::Recorded);
         assert_eq!(world.state(sent.row(AN)).await, DeliveryState::Bounced);
-        let tallies = world.store.tallies(None).await.unwrap();
+        let tallies = world.tallies().await;
         assert_eq!((tallies[0].n, tallies[0].weak), (0, 1));
         let origin = world.store.suppressions_against(&builders::address(AN)).await.unwrap();
         assert!(origin[0].origin.contains("found by the address alone"), "{}", origin[0].origin);
@@ -62,7 +62,7 @@ on_both_engines! {
         let strong = dsn(&sent.return_path(BINH), BINH, "5.2.2", full, "");
         assert_eq!(world.done(weak).await, Done::Recorded);
         assert_eq!(world.done(strong).await, Done::Recorded);
-        let tallies = world.store.tallies(None).await.unwrap();
+        let tallies = world.tallies().await;
         let counted = tallies.iter().fold((0, 0), |(n, weak), t| (n + t.n, weak + t.weak));
         assert_eq!(counted, (3, 1), "{tallies:?}");
     }
@@ -75,7 +75,7 @@ on_both_engines! {
         let mail = dsn("news@news.example.com", AN, "5.1.1", GONE, header);
         assert_eq!(world.done(mail).await, Done::Recorded);
         assert_eq!(world.state(sent.row(AN)).await, DeliveryState::Bounced);
-        let tallies = world.store.tallies(None).await.unwrap();
+        let tallies = world.tallies().await;
         assert_eq!((tallies[0].n, tallies[0].weak), (0, 1));
     }
 
@@ -93,7 +93,7 @@ on_both_engines! {
         assert_eq!(world.done(told(&format!("{id}x"))).await, Done::NotOurs);
         assert_eq!(world.done(told(id)).await, Done::Recorded);
         assert_eq!(world.state(sent.row(AN)).await, DeliveryState::Bounced);
-        let tallies = world.store.tallies(None).await.unwrap();
+        let tallies = world.tallies().await;
         assert_eq!((tallies[0].n, tallies[0].weak), (1, 0));
     }
 
@@ -103,7 +103,7 @@ on_both_engines! {
         let mail = dsn("news@news.example.com", BINH, "5.1.1", GONE, "");
         assert_eq!(world.done(mail).await, Done::NotOurs);
         assert_eq!(world.suppressed(BINH).await, None);
-        assert!(world.store.tallies(None).await.unwrap().is_empty());
+        assert!(world.tallies().await.is_empty());
     }
 
     async fn a_forged_or_stale_tag_is_refused_even_with_the_right_address(world) {
@@ -133,7 +133,7 @@ on_both_engines! {
         assert_eq!(world.suppressed(AN).await, Some(SuppressionReason::HardBounce));
         assert_eq!(world.suppressed(BINH).await, None);
         assert_eq!(world.state(sent.row(AN)).await, DeliveryState::Rejected);
-        let tallies = world.store.tallies(None).await.unwrap();
+        let tallies = world.tallies().await;
         assert_eq!(tallies.iter().map(|t| t.n).sum::<i64>(), 2);
     }
 
@@ -158,7 +158,7 @@ on_both_engines! {
         let events = world.store.bounce_events(filter, i64::MAX, 10).await.unwrap();
         let kinds: Vec<_> = events.iter().filter_map(|e| e.bounce.as_deref()).collect();
         assert_eq!(kinds, ["hard", "block", "block"]);
-        let tallies = world.store.tallies(None).await.unwrap();
+        let tallies = world.tallies().await;
         let blocks = tallies.iter().find(|t| t.kind == BounceKind::Block).unwrap();
         assert_eq!(blocks.n, 1, "a rate is of rows, not of replies");
     }
@@ -205,7 +205,7 @@ on_both_engines! {
         let done: Vec<Done> = taken.outcomes.iter().map(|o| o.done).collect();
         assert_eq!(done, [Done::Noted, Done::Recorded, Done::SeenBefore]);
         assert_eq!(world.state(sent.row(AN)).await, DeliveryState::Bounced);
-        assert_eq!(world.store.tallies(None).await.unwrap()[0].n, 1);
+        assert_eq!(world.tallies().await[0].n, 1);
         let filter = BounceFilter { campaign: None, address: None, kind: None };
         let events = world.store.bounce_events(filter, i64::MAX, 10).await.unwrap();
         assert_eq!(events[0].at, told.0, "the time that the provider told");

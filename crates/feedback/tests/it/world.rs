@@ -11,11 +11,12 @@ use postroad_model::relay::Relay;
 use postroad_model::suppression::SuppressionReason;
 use postroad_model::token::DeliveryToken;
 use postroad_model::{
-    Clock, Epoch, LeaseToken, MailboxProvider, NodeId, PoolId, RelayId, Reply, Timestamp,
+    CampaignId, Clock, Epoch, LeaseToken, MailboxProvider, NodeId, PoolId, RelayId, Reply,
+    Timestamp,
 };
 use postroad_store::{
     Claim, Commit, Durability, ImportRow, ImportSlice, Intent, LeaseRequest, NewCampaign, SentRow,
-    ServeWhich, Settled, Settlement, Store, StoreSettings, Takeover, Was, WriteBatch,
+    ServeWhich, Settled, Settlement, Store, StoreSettings, Takeover, Tally, Was, WriteBatch,
 };
 use postroad_testkit::{SimClock, builders, postgres, sqlite};
 use std::collections::BTreeMap;
@@ -256,6 +257,12 @@ impl World {
 
     pub async fn state(&self, row: &Leased) -> DeliveryState {
         self.row(row).await.state
+    }
+
+    /// What came back for the campaigns of a test, which are few.
+    pub async fn tallies(&self) -> Vec<Tally> {
+        let campaigns: Vec<CampaignId> = (1..=9).map(CampaignId).collect();
+        self.store.tallies(&campaigns).await.unwrap()
     }
 
     pub async fn suppressed(&self, address: &str) -> Option<SuppressionReason> {
