@@ -134,9 +134,10 @@ impl Session<'_> {
         };
         let mut due = due;
         for round in 0..ROUNDS {
-            let swept = self.sweep(&mut imap, &places, &due).await?;
+            let began = self.clock.now();
+            let swept = self.sweep(&mut imap, &places, &due, began).await?;
             looked.found += swept.found.len();
-            self.write(&due, &swept.found, swept.blind.as_deref()).await?;
+            self.write(&due, &swept.found, swept.blind.as_deref(), began).await?;
             if swept.blind.is_some() {
                 looked.trouble = swept.blind;
                 break;
@@ -241,6 +242,7 @@ impl Session<'_> {
         due: &[SeedCopy],
         found: &HashMap<DeliveryId, Found>,
         blind: Option<&str>,
+        began: Timestamp,
     ) -> Result<()> {
         let now = self.clock.now();
         let open = due.iter().filter(|copy| !found.contains_key(&copy.delivery));
@@ -249,7 +251,8 @@ impl Session<'_> {
                 Some(why) => self.unanswered(copy, AGAIN, why, now),
                 None => {
                     let accepted = accepted(copy).unwrap_or(now);
-                    let verdict = self.placements.pace.not_found(accepted, copy.looks, now);
+                    let verdict =
+                        self.placements.pace.not_found(accepted, copy.looks, (began, now));
                     self.entry(copy, verdict, None)
                 }
             })

@@ -1,8 +1,8 @@
 //! When a copy is looked for, and when it counts as missing. Pure.
 //!
 //! Used by `look`. Mail is slow for reasons that say nothing about filters (greylisting, queues), so a copy is awaited for
-//! hours and the looks grow rare; what is found late is found. What must always hold: only a look that worked makes a copy
-//! missing; each copy is closed one day.
+//! hours and the looks grow rare; what is found late is found. What must always hold: only a look that worked and searched
+//! everywhere makes a copy missing; each copy is closed one day.
 
 use postroad_model::Timestamp;
 use postroad_model::placement::Placement;
@@ -47,6 +47,15 @@ pub(crate) struct Verdict {
     pub next: Option<Timestamp>,
 }
 
+/// Where a copy is searched for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Thoroughness {
+    /// Inbox and junk, by the server's own search.
+    Quick,
+    /// Other folders too, and the newest messages where a search finds nothing.
+    Everywhere,
+}
+
 impl Pace {
     /// From the relay's acceptance to the first look.
     #[must_use]
@@ -54,9 +63,30 @@ impl Pace {
         self.waits.first().copied().unwrap_or_default()
     }
 
-    /// After a look that worked and did not find it. `looks` were made before this one.
-    pub(crate) fn not_found(&self, accepted: Timestamp, looks: i64, now: Timestamp) -> Verdict {
-        let over = |after: Duration| accepted.plus(after) <= now;
+    /// How a look that began then searches. Rules of the owner and searches that find nothing are rare, so the first one
+    /// is quick; but where it is the one that says missing, it may be the only one.
+    pub(crate) fn thoroughness(
+        &self,
+        accepted: Timestamp,
+        looks: i64,
+        began: Timestamp,
+    ) -> Thoroughness {
+        if looks > 0 || accepted.plus(self.missing_after) <= began {
+            Thoroughness::Everywhere
+        } else {
+            Thoroughness::Quick
+        }
+    }
+
+    /// After a look that worked, began then and did not find it. `looks` were made before this one.
+    pub(crate) fn not_found(
+        &self,
+        accepted: Timestamp,
+        looks: i64,
+        (began, now): (Timestamp, Timestamp),
+    ) -> Verdict {
+        // By its beginning, as `thoroughness`: what grew overdue while it went on is missing after the next look.
+        let over = |after: Duration| accepted.plus(after) <= began;
         let placement =
             if over(self.missing_after) { Placement::Missing } else { Placement::Pending };
         let next = if over(self.revise_until) {
@@ -113,7 +143,7 @@ mod tests {
     fn looks_grow_rare_and_a_copy_is_missing_after_hours_and_given_up_after_a_day() {
         let pace = Pace::default();
         let check = |looks, now: i64, placement, next: Option<i64>| {
-            let verdict = pace.not_found(at(0), looks, at(now));
+            let verdict = pace.not_found(at(0), looks, (at(now), at(now)));
             assert_eq!(verdict, Verdict { placement, next: next.map(at) }, "{looks} {now}");
         };
         check(0, 15_000, Pending, Some(45_000));
@@ -124,6 +154,22 @@ mod tests {
         check(99, 4 * HOUR, Missing, Some(5 * HOUR));
         check(99, 24 * HOUR - 1, Missing, Some(24 * HOUR));
         check(99, 24 * HOUR, Missing, None);
+    }
+
+    #[test]
+    fn a_look_that_says_missing_has_searched_everywhere() {
+        let pace = Pace::default();
+        let check = |looks, (began, ended): (i64, i64), searched, placement| {
+            assert_eq!(pace.thoroughness(at(0), looks, at(began)), searched, "{looks} {began}");
+            let verdict = pace.not_found(at(0), looks, (at(began), at(ended)));
+            assert_eq!(verdict.placement, placement, "{looks} {began} {ended}");
+        };
+        use Thoroughness::{Everywhere, Quick};
+        check(0, (15_000, 15_000), Quick, Pending);
+        check(0, (4 * HOUR - 1, 4 * HOUR + 60_000), Quick, Pending);
+        check(1, (45_000, 45_000), Everywhere, Pending);
+        check(0, (4 * HOUR, 4 * HOUR), Everywhere, Missing);
+        check(0, (48 * HOUR, 48 * HOUR), Everywhere, Missing);
     }
 
     #[test]

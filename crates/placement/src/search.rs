@@ -6,6 +6,7 @@
 //! what was found before a failure or the end of the time is given back.
 
 use crate::folders::Place;
+use crate::pace::Thoroughness;
 use postroad_mailbox::{Error as MailError, Imap, Opening, Query, Received, field, received};
 use postroad_model::placement::Placement;
 use postroad_model::token::{DeliveryToken, TokenKeys};
@@ -50,6 +51,7 @@ pub(crate) enum Stopped {
 pub(crate) struct Wanted<'a> {
     pub copy: &'a SeedCopy,
     pub since: Timestamp,
+    pub searched: Thoroughness,
 }
 
 pub(crate) struct Search<'a> {
@@ -84,7 +86,7 @@ impl Search<'_> {
         }
         let rest: Vec<&&Wanted<'_>> =
             wanted.iter().filter(|w| !found.contains_key(&w.copy.delivery)).collect();
-        if rest.iter().any(|w| w.copy.looks > 0) {
+        if rest.iter().any(|w| w.searched == Thoroughness::Everywhere) {
             let by_delivery: BTreeMap<DeliveryId, &SeedCopy> =
                 rest.iter().map(|w| (w.copy.delivery, w.copy)).collect();
             let since = rest.iter().map(|w| w.since).min().unwrap_or_default();

@@ -5,13 +5,14 @@
 //! when inbox and junk, asked once more, still do not hold it: it may have arrived after they were searched, and Gmail's
 //! All Mail shows the inbox's mail too. It judges nothing that it did not find: `look` does.
 
-use crate::Result;
 use crate::folders::{Needed, Place};
 use crate::look::{Session, accepted};
+use crate::pace::Thoroughness;
 use crate::search::{Found, Search, Stopped, Wanted};
+use crate::{Placements, Result};
 use postroad_mailbox::{Error as MailError, Imap};
-use postroad_model::DeliveryId;
 use postroad_model::placement::Placement;
+use postroad_model::{DeliveryId, Timestamp};
 use postroad_store::SeedCopy;
 use std::collections::HashMap;
 
@@ -32,18 +33,21 @@ enum Next {
 }
 
 impl Session<'_> {
-    /// Looks for copies in all folders.
+    /// Looks for copies in all folders, in a round that began then.
     pub(crate) async fn sweep(
         &self,
         imap: &mut Imap,
         places: &[Place],
         due: &[SeedCopy],
+        began: Timestamp,
     ) -> Result<Swept> {
-        let now = self.clock.now();
-        let since = |copy| accepted(copy).unwrap_or(now);
-        let wanted: Vec<Wanted<'_>> =
-            due.iter().map(|copy| Wanted { copy, since: since(copy) }).collect();
-        let keys = self.placements.store.keys();
+        let Placements { store, pace, .. } = self.placements;
+        let want = |copy| {
+            let since = accepted(copy).unwrap_or(began);
+            Wanted { copy, since, searched: pace.thoroughness(since, copy.looks, began) }
+        };
+        let wanted: Vec<Wanted<'_>> = due.iter().map(want).collect();
+        let keys = store.keys();
         let mut search = Search { imap, keys, until: self.until };
         let mut swept = Swept::default();
         let mut elsewhere = HashMap::new();
@@ -51,8 +55,7 @@ impl Session<'_> {
             let left = wanted.iter().filter(|w| {
                 let id = w.copy.delivery;
                 let open = !swept.found.contains_key(&id) && !elsewhere.contains_key(&id);
-                // Rules of the owner are rare: other folders wait for the second look.
-                open && (place.means != Placement::Other || w.copy.looks > 0)
+                open && (place.means != Placement::Other || w.searched == Thoroughness::Everywhere)
             });
             let left: Vec<&Wanted<'_>> = left.collect();
             let mut found = HashMap::new();

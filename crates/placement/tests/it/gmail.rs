@@ -58,6 +58,19 @@ async fn where_a_search_by_header_finds_nothing_the_newest_messages_are_looked_a
 }
 
 #[tokio::test]
+async fn a_first_look_that_comes_late_searches_everywhere_before_anything_is_missing() {
+    let world = world(&["r1", "r2", "r3"]).await;
+    let fake = Fake::start(Quirks { blind_search: true, ..Quirks::default() }).await;
+    let copies = world.copies().await;
+    for (copy, folder) in copies.iter().zip(["INBOX", "[Gmail]/All Mail"]) {
+        fake.put(folder, "", header(&world, copy));
+    }
+    world.advance(Duration::from_secs(30 * 3_600));
+    assert_eq!(world.look(&at(fake.at, "gmail.test", Google, "x")).await.found, 2);
+    assert_eq!(world.places().await, [Placement::Inbox, Placement::Other, Placement::Missing]);
+}
+
+#[tokio::test]
 async fn a_connection_is_kept_for_a_copy_that_comes_soon() {
     let world = world(&["r1"]).await;
     // Opened for the first look, for the wait, and for the second look.

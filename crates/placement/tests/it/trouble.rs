@@ -88,7 +88,7 @@ async fn a_slow_server_keeps_its_mailbox_and_what_was_found_is_written_at_once()
     world.advance(5 * HOUR);
     let other = world.store.register_node("other", "0", Timestamp(0)).await.unwrap();
     let meddle = async {
-        for folder in ["INBOX", "Spam"] {
+        for folder in ["INBOX", "Spam", "All Mail"] {
             fake.asked().await;
             world.advance(Duration::from_secs(50));
             let taken = world.store.take_job("seed:gmail.test", other, world.clock.now()).await;
