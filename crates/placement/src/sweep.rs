@@ -92,7 +92,11 @@ impl Session<'_> {
                 return Ok(());
             }
         }
-        self.keep(wanted, swept, elsewhere).await
+        // A needed folder that was not read leaves them unknown: `blind` says why, and the next look tries again.
+        match swept.blind {
+            Some(_) => Ok(()),
+            None => self.keep(wanted, swept, elsewhere).await,
+        }
     }
 
     async fn folder(

@@ -64,6 +64,25 @@ async fn a_junk_folder_that_cannot_be_opened_makes_nothing_missing() {
 }
 
 #[tokio::test]
+async fn a_copy_in_all_mail_is_nowhere_else_only_when_the_inbox_could_be_read() {
+    let seeds = vec![seed("gmail.test", Google)];
+    let world = World::sent(&["r1"], seeds, &Settled::Accepted).await;
+    let fake = Fake::start(Quirks { refuses: Some("INBOX"), ..Quirks::default() }).await;
+    let header = format!("X-Postroad-Ref: {}\r\n", world.reference(&world.copies().await[0]));
+    for folder in ["INBOX", "[Gmail]/All Mail"] {
+        fake.put(folder, "", header.clone());
+    }
+    let seed = at(fake.at, "gmail.test", Google, "x");
+    for _ in 0..2 {
+        world.advance(Duration::from_secs(600));
+        assert!(world.look(&seed).await.trouble.is_some());
+    }
+    let copy = &world.copies().await[0];
+    assert_eq!((copy.placement, copy.closed), (Placement::Unknown, false));
+    assert!(fake.commands().iter().any(|c| c.contains("All Mail")), "it was seen there");
+}
+
+#[tokio::test]
 async fn a_mailbox_that_is_not_there_is_no_verdict_and_is_given_up_one_day() {
     let world = World::sent(&["r1"], vec![seed("g.test", Google)], &Settled::Accepted).await;
     let closed = postroad_testkit::loopback::address();
