@@ -10,7 +10,7 @@ use crate::{Error, Result};
 use postroad_model::canary::{Canary, CanaryLook, CanarySeed, CanaryVerdict, SeedRow, first_seeds};
 use postroad_model::delivery::DeliveryState;
 use postroad_model::placement::Placement;
-use postroad_model::{CampaignId, DeliveryId, Timestamp};
+use postroad_model::{DeliveryId, Timestamp};
 use postroad_store::{CanaryRow, SeedCopy, Store, StoredCampaign};
 use serde::{Deserialize, Serialize};
 
@@ -92,9 +92,10 @@ pub(crate) async fn stands(store: &Store, stored: &StoredCampaign) -> Result<boo
 }
 
 /// Lets the canary's own seeds go.
-pub(crate) async fn release(store: &Store, id: CampaignId, now: Timestamp) -> Result<()> {
+pub(crate) async fn release(store: &Store, stored: &StoredCampaign, now: Timestamp) -> Result<()> {
+    let Some(canary) = stored.campaign.settings.canary else { return Ok(()) };
     let waits = |copy: &SeedCopy| copy.released_at.is_none();
-    let copies = own(store.seed_copies(id).await?);
+    let copies = own(store.seed_copies(stored.campaign.id).await?, &canary);
     let due: Vec<DeliveryId> = copies.iter().filter(|c| waits(c)).map(|c| c.delivery).collect();
     if !due.is_empty() {
         store.release_seed_copies(&due, now).await?;
@@ -109,9 +110,9 @@ pub(crate) async fn step(
     now: Timestamp,
     happened: &mut Vec<Happened>,
 ) -> Result<()> {
-    let Some((canary, row, limit)) = standing(store, stored).await? else { return Ok(()) };
+    let Some(verdict) = verdict(store, stored, now).await? else { return Ok(()) };
     let (id, campaign) = (stored.campaign.id, stored.campaign.name.clone());
-    match canary.judge(&look(store, id, &row, limit).await?, now) {
+    match verdict {
         CanaryVerdict::Waits { .. } => {}
         CanaryVerdict::Good { rate } => {
             let why = format!("inbox {rate}");
@@ -145,10 +146,10 @@ pub(crate) async fn judge_again(
     stored: &StoredCampaign,
     now: Timestamp,
 ) -> Result<()> {
-    let Some((canary, row, limit)) = standing(store, stored).await? else { return Ok(()) };
+    let Some(verdict) = verdict(store, stored, now).await? else { return Ok(()) };
     let id = stored.campaign.id;
     let name = || stored.campaign.name.clone();
-    let (act, why) = match canary.judge(&look(store, id, &row, limit).await?, now) {
+    let (act, why) = match verdict {
         CanaryVerdict::Good { rate } => (CanaryAct::Passed, format!("inbox {rate}")),
         CanaryVerdict::TooFew { why } => (CanaryAct::Warned, why),
         CanaryVerdict::Bad { why } => return Err(Error::CanaryHolds { name: name(), why }),
@@ -168,10 +169,10 @@ pub(crate) async fn waive(
     (by, reason): (&str, Option<&str>),
     now: Timestamp,
 ) -> Result<bool> {
-    let Some((canary, row, limit)) = standing(store, stored).await? else { return Ok(false) };
+    let Some(verdict) = verdict(store, stored, now).await? else { return Ok(false) };
     let id = stored.campaign.id;
     let said = reason.unwrap_or("no reason was given");
-    let found = match canary.judge(&look(store, id, &row, limit).await?, now) {
+    let found = match verdict {
         CanaryVerdict::Good { rate } => format!("inbox {rate}"),
         CanaryVerdict::TooFew { why } | CanaryVerdict::Bad { why } => why,
         CanaryVerdict::Waits { .. } => "its copies were still looked for".to_owned(),
@@ -192,7 +193,7 @@ pub(crate) async fn report(
     let notes = notes(&row);
     let people = notes.iter().map(|(_, n)| n.share).max().unwrap_or(0);
     let last = notes.last();
-    let copies = own(store.seed_copies(id).await?);
+    let copies = own(store.seed_copies(id).await?, &canary);
     let found = copies.iter().filter(|c| found(c.placement)).count();
     let seeds = copies.len();
     let (sent, until) = match row.rank_limit {
@@ -254,25 +255,25 @@ fn notes(row: &CanaryRow) -> Vec<(Timestamp, Note)> {
     row.notes.iter().filter_map(read).collect()
 }
 
-/// The campaign's canary, as long as the rest of the audience waits for it.
-async fn standing(
+/// What the campaign's canary says now, as long as the rest of the audience waits for it.
+async fn verdict(
     store: &Store,
     stored: &StoredCampaign,
-) -> Result<Option<(Canary, CanaryRow, i64)>> {
-    let Some(canary) = stored.campaign.settings.canary else { return Ok(None) };
-    let row = store.canary(stored.campaign.id).await?;
-    Ok(row.rank_limit.map(|limit| (canary, row, limit)))
-}
-
-async fn look(store: &Store, id: CampaignId, row: &CanaryRow, limit: i64) -> Result<CanaryLook> {
+    now: Timestamp,
+) -> Result<Option<CanaryVerdict>> {
+    let (id, settings) = (stored.campaign.id, &stored.campaign.settings);
+    let Some(canary) = settings.canary else { return Ok(None) };
+    let row = store.canary(id).await?;
+    let Some(limit) = row.rank_limit else { return Ok(None) };
     let open = store.canary_waits(id, limit).await?;
-    Ok(looked(row, open, &own(store.seed_copies(id).await?)))
+    let copies = own(store.seed_copies(id).await?, &canary);
+    Ok(Some(canary.judge(&looked(&row, open, &copies), now)))
 }
 
 /// The copies that go with the canary and that it goes by, of all of a campaign: the same ones at each call.
-fn own(copies: Vec<SeedCopy>) -> Vec<SeedCopy> {
+fn own(copies: Vec<SeedCopy>, canary: &Canary) -> Vec<SeedCopy> {
     let pairs: Vec<_> = copies.iter().map(|c| (c.relay, c.provider)).collect();
-    let first = first_seeds(&pairs);
+    let first = first_seeds(&pairs, canary);
     copies.into_iter().zip(first).filter_map(|(copy, first)| first.then_some(copy)).collect()
 }
 

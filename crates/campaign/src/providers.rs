@@ -22,6 +22,8 @@ const DAY_MS: i64 = 86_400_000;
 const FRESH_MS: i64 = 30 * DAY_MS;
 /// All contacts are gone through anew so often; in between only new ones are.
 const ROUND_MS: i64 = DAY_MS;
+/// So many domains one after the other without an answer: DNS is away. One lame domain is not.
+const AWAY: u64 = 20;
 
 /// What one step did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -41,8 +43,16 @@ struct Note {
     round_began: i64,
 }
 
+/// Pages without an answer, one after the other.
+struct Silence {
+    /// The contact before the first of them.
+    after: i64,
+    questions: u64,
+    pages: u32,
+}
+
 /// Goes through the contacts that were not looked at, asking for each domain at most once; `None` when another node does
-/// it. Ends early when a whole page brought no answer: then DNS is away.
+/// it. Ends early when DNS is away, and then begins there the next time.
 ///
 /// # Errors
 /// The database's.
@@ -64,18 +74,32 @@ where
         .filter(|n| n.round_began + ROUND_MS > began)
         .unwrap_or(Note { after: 0, round_began: began });
     let mut done = LookedUp::default();
+    let mut silence: Option<Silence> = None;
     loop {
         let page = store.hosted_contacts(ContactId(note.after), PAGE).await?;
         let Some(last) = page.last().map(|c| c.id.0) else { break };
-        let Some(found) = look_up(store, &page, now(), &ask).await? else {
-            done.failed += 1;
-            break;
-        };
+        let found = look_up(store, &page, now(), &ask).await?;
         done.answered += found.answered;
         done.failed += found.failed;
         done.contacts += found.contacts;
+        silence = match silence {
+            _ if found.answered > 0 => None,
+            None if found.failed == 0 => None,
+            None => Some(Silence { after: note.after, questions: found.failed, pages: 1 }),
+            Some(s) => {
+                Some(Silence { questions: s.questions + found.failed, pages: s.pages + 1, ..s })
+            }
+        };
         note.after = last;
+        if silence.as_ref().is_some_and(|s| s.questions >= AWAY) {
+            break;
+        }
         write(store, &job, note, now()).await?;
+    }
+    // The newest contacts are asked for again at once; what failed further back waits for the next round, or each step would go
+    // through all that came after.
+    if let Some(silence) = silence.filter(|s| s.questions >= AWAY || s.pages == 1) {
+        note.after = silence.after;
     }
     write(store, &job, note, now()).await?;
     store.release_job(&job, None, now()).await?;
@@ -88,13 +112,13 @@ async fn write(store: &Store, job: &JobLease, note: Note, now: Timestamp) -> Res
     Ok(store.note_job(job, &text, now).await?)
 }
 
-/// One page; `None` when there were questions and no answer to any of them.
+/// One page.
 async fn look_up<F, Answer, E>(
     store: &Store,
     page: &[HostedContact],
     now: Timestamp,
     ask: &F,
-) -> Result<Option<LookedUp>>
+) -> Result<LookedUp>
 where
     F: Fn(Domain) -> Answer,
     Answer: Future<Output = std::result::Result<MailboxProvider, E>>,
@@ -129,9 +153,6 @@ where
         }
     }
     let answered = new.len() as u64;
-    if asked > 0 && answered == 0 {
-        return Ok(None);
-    }
     providers.extend(new.iter().copied());
     let changed: Vec<(ContactId, MailboxProvider)> = of_contact
         .iter()
@@ -143,5 +164,5 @@ where
     if !new.is_empty() || !changed.is_empty() {
         store.save_providers(&new, &changed, now).await?;
     }
-    Ok(Some(LookedUp { answered, failed: asked - answered, contacts: changed.len() as u64 }))
+    Ok(LookedUp { answered, failed: asked - answered, contacts: changed.len() as u64 })
 }

@@ -81,6 +81,12 @@ pub(crate) fn findings(
             ),
         ));
     }
+    if let Some(canary) = settings.canary.filter(|c| c.cannot_prove(plan.copies.len())) {
+        findings.push(Finding::warning(
+            "canary_cannot_prove",
+            cannot_prove(&canary, plan.copies.len()),
+        ));
+    }
     if seeds.is_empty() {
         return findings;
     }
@@ -98,6 +104,20 @@ pub(crate) fn findings(
         ));
     }
     findings
+}
+
+fn cannot_prove(canary: &Canary, copies: usize) -> String {
+    let percent = (canary.min_inbox * 100.0).round();
+    let wants = match canary.proof() {
+        Some(n) => {
+            format!("{n} seeds' copies, all of them in inboxes, are the fewest that show it")
+        }
+        None => "no number of copies shows it".to_owned(),
+    };
+    format!(
+        "the canary's min_inbox is {percent} %, and {wants}; the {copies} that this campaign would have can only hold it; more \
+         [[seed]] tables or a lower min_inbox would help (docs/guide/canary.md)"
+    )
 }
 
 /// Writes a frozen campaign's seed copies; gives how many. A second call does nothing.

@@ -234,7 +234,7 @@ async fn under_way(
     let counts = store.counters(id).await?;
     if running && !expired {
         if canary::stands(store, stored).await? {
-            canary::release(store, id, now).await?;
+            canary::release(store, stored, now).await?;
         } else {
             seeding::release(store, id, &counts, now).await?;
         }

@@ -73,7 +73,9 @@ pub(crate) struct ShownSeed {
 pub(crate) struct ShownPlacement {
     missing_after: String,
     revise_until: String,
-    min_inbox: f64,
+    /// As it is written: writing it sets a brake, so the default is not shown as if it were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    min_inbox: Option<f64>,
     mailboxes_at_once: u32,
 }
 
@@ -114,7 +116,7 @@ impl From<&PlacementSettings> for ShownPlacement {
         Self {
             missing_after: duration(p.missing_after),
             revise_until: duration(p.revise_until),
-            min_inbox: p.wanted_inbox(),
+            min_inbox: p.min_inbox,
             mailboxes_at_once: p.mailboxes_at_once,
         }
     }

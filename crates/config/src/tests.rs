@@ -106,7 +106,9 @@ fn the_one_line_examples_load_too() {
         folder.parse(&copies).unwrap().engine.on_unknown,
         postroad_model::campaign::OnUnknown::Resend { copies: 2 }
     );
-    assert_eq!(SAMPLE.matches("# example: ").count(), 2, "cover the new example here");
+    let brakes = folder.parse(&SAMPLE.replace("# example: min_inbox", "min_inbox")).unwrap();
+    assert_eq!(brakes.placement.min_inbox, Some(brakes.placement.wanted_inbox()));
+    assert_eq!(SAMPLE.matches("# example: ").count(), 3, "cover the new example here");
 }
 
 #[test]

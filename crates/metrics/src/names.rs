@@ -108,7 +108,7 @@ pub const COMPLAINTS: Definition = counter(
 /// provider: closed.
 pub const SEED_LOGINS_FAILED: Definition = counter(
     "postroad_seed_logins_failed_total",
-    "Looks into a seed mailbox that failed, mostly at the login.",
+    "Logins into seed mailboxes that were refused.",
     &["provider"],
 );
 /// provider: closed.

@@ -8,7 +8,7 @@
 //! reason that an operator understands; where nothing could be found out, that is never taken for good. Not done here: rows,
 //! states and who is told.
 
-use crate::placement::{InboxRate, Placement, PlacementCounts, wilson_ends};
+use crate::placement::{InboxRate, Placement, PlacementCounts, WILSON_Z, wilson_ends};
 use crate::{MailboxProvider, RelayId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -18,9 +18,9 @@ use std::time::Duration;
 const SURE_FROM: u32 = 16;
 /// With so many the observed rate is; with fewer seeds there is nothing to go by.
 const SOME_FROM: u32 = 4;
-/// So many seeds go with a canary, where there are as many: what its verdict asks for and a little more, since the alerts on a low
-/// inbox rate speak from twenty copies on, and a campaign that is held must raise them.
-const FIRST_SEEDS: usize = 20;
+/// At least so many seeds go with a canary, where there are as many: the alerts on a low inbox rate speak from twenty copies on, and
+/// a campaign that is held must raise them.
+const FIRST_SEEDS: u32 = 20;
 /// Besides all copies of a relay and provider, so many of the latest are judged alone: a filter changes its mind on the way.
 const LATEST: usize = 8;
 /// One-sided 80 % point of the normal distribution, for the brake.
@@ -118,12 +118,12 @@ pub enum CanaryVerdict {
 /// Which of a campaign's seeds go with its canary, given by relay and provider in the order of their turns; the others follow in
 /// step with the audience, so that the campaign is measured as long as it runs.
 ///
-/// All of them where there are no more than twenty. Else one for each relay and provider, and then, until there are twenty,
-/// as many as the brake needs for one relay and provider after the other, each provider through one relay before any through a
+/// All of them where there are no more than [`Canary::first`] says. Else one for each relay and provider, and then, until there
+/// are so many, as many as the brake needs for one relay and provider after the other, each provider through one relay before any through a
 /// second; what is missing then is drawn evenly from the rest.
 #[must_use]
-pub fn first_seeds(copies: &[(RelayId, MailboxProvider)]) -> Vec<bool> {
-    let most = FIRST_SEEDS;
+pub fn first_seeds(copies: &[(RelayId, MailboxProvider)], canary: &Canary) -> Vec<bool> {
+    let most = canary.first();
     let mut chosen = vec![copies.len() <= most; copies.len()];
     if copies.len() <= most {
         return chosen;
@@ -160,6 +160,30 @@ impl Canary {
     pub const FEWEST_SEEDS: usize = SOME_FROM as usize;
     /// The shortest wait: no mailbox is looked into so soon.
     pub const MIN_WAIT: Duration = Duration::from_secs(60);
+
+    /// How many copies must be taken, all of them in inboxes, for the interval's lower end to show `min_inbox`: 16 for 0.8, 35 for
+    /// 0.9. `None` for 1, which no sample shows.
+    #[must_use]
+    pub fn proof(&self) -> Option<u32> {
+        // Wilson's lower end of n of n is n / (n + z²).
+        let least = WILSON_Z * WILSON_Z * self.min_inbox / (1.0 - self.min_inbox);
+        (least.is_finite() && self.min_inbox < 1.0)
+            .then(|| SURE_FROM.max((least - EPSILON).ceil() as u32))
+    }
+
+    /// How many seeds go first, where there are as many: a quarter more than the proof needs, so that one misplaced copy need not
+    /// hold the campaign.
+    fn first(&self) -> usize {
+        let proof = self.proof().map_or(FIRST_SEEDS, |n| n.saturating_add(n.div_ceil(4)));
+        proof.max(FIRST_SEEDS) as usize
+    }
+
+    /// Whether so many copies can only hold the campaign: enough for the interval to decide, and too few for it to show `min_inbox`
+    /// even if each is in an inbox.
+    #[must_use]
+    pub fn cannot_prove(&self, copies: usize) -> bool {
+        copies >= SURE_FROM as usize && self.proof().is_none_or(|n| copies < n as usize)
+    }
 
     /// The highest rank that goes first; ranks are spread evenly from 0 to `i64::MAX`.
     #[must_use]
@@ -243,7 +267,7 @@ impl Canary {
 /// of all relays and providers by chance; were the 95 % interval's upper end asked, a relay would go on until nine of sixteen
 /// were filed to spam. A brake costs little, because others take over and it ends by itself. So it is set at odds of four to
 /// one: when the one-sided 80 % interval of four copies or more ends below `min_inbox`. Of four copies two must be misplaced, of
-/// sixteen five; one alone never brakes.
+/// sixteen five; one alone never brakes, however high `min_inbox` is.
 #[must_use]
 pub fn placement_brake(sent: &[Placement], min_inbox: f64) -> Option<InboxRate> {
     let told: Vec<Placement> = sent.iter().copied().filter(|p| tells(*p)).collect();
@@ -252,6 +276,9 @@ pub fn placement_brake(sent: &[Placement], min_inbox: f64) -> Option<InboxRate> 
         let mut counts = PlacementCounts::default();
         copies.iter().for_each(|p| counts.add(*p, 1));
         let rate = counts.rate().filter(|r| r.samples >= SOME_FROM)?;
+        if counts.of(Placement::Spam) + counts.of(Placement::Missing) < 2 {
+            return None;
+        }
         let (_, upper) = wilson_ends(rate.ratio, rate.samples, BRAKE_Z);
         (upper < min_inbox - EPSILON).then_some(rate)
     })

@@ -92,7 +92,7 @@ fn a_mailbox_that_fails_is_waited_for_and_what_nobody_looked_for_says_nothing() 
 fn the_canary_takes_twenty_seeds_that_see_every_relay_and_provider() {
     let (google, yahoo) = (MailboxProvider::Google, MailboxProvider::Yahoo);
     let check = |copies: &[(RelayId, MailboxProvider)], first: usize| {
-        let chosen = first_seeds(copies);
+        let chosen = first_seeds(copies, &CANARY);
         let mut cells = BTreeMap::new();
         for (pair, chosen) in copies.iter().zip(&chosen) {
             *cells.entry(*pair).or_insert(0) += u32::from(*chosen);
@@ -114,8 +114,31 @@ fn the_canary_takes_twenty_seeds_that_see_every_relay_and_provider() {
     assert_eq!((cells[&(RelayId(1), google)], cells[&(RelayId(1), yahoo)]), (4, 4));
     check(&of(1, 50), 20);
     // What follows is spread over the run.
-    let later = first_seeds(&of(1, 50)).iter().rposition(|c| *c).unwrap();
+    let strict = Canary { min_inbox: 0.9, ..CANARY };
+    assert_eq!(first_seeds(&of(1, 50), &strict).iter().filter(|c| **c).count(), 44);
+    let later = first_seeds(&of(1, 50), &CANARY).iter().rposition(|c| *c).unwrap();
     assert!(later > 80, "{later}");
+}
+
+#[test]
+fn the_seeds_that_go_first_can_prove_what_is_asked_for() {
+    for percent in 1..=99_u8 {
+        let canary = Canary { min_inbox: f64::from(percent) / 100.0, ..CANARY };
+        let proof = canary.proof().unwrap();
+        let judge = |n| canary.judge(&look(&[(n, Inbox)]), TAKEN.plus(CANARY.wait));
+        assert!(matches!(judge(proof), CanaryVerdict::Good { .. }), "{percent} %: {proof}");
+        assert!(!canary.cannot_prove(proof as usize) && !canary.cannot_prove(15));
+        if proof > 16 {
+            assert!(matches!(judge(proof - 1), CanaryVerdict::Bad { .. }), "{percent} %: {proof}");
+            assert!(canary.cannot_prove(proof as usize - 1) && canary.cannot_prove(16));
+        }
+        let many = vec![(RelayId(1), MailboxProvider::Google); 1000];
+        let first = first_seeds(&many, &canary).iter().filter(|c| **c).count();
+        assert!(first >= proof as usize, "{percent} %: {first} of {proof}");
+    }
+    let proof = |min_inbox| Canary { min_inbox, ..CANARY }.proof();
+    assert_eq!((proof(0.8), proof(0.9), proof(1.0)), (Some(16), Some(35), None));
+    assert!(Canary { min_inbox: 1.0, ..CANARY }.cannot_prove(1000));
 }
 
 #[test]
@@ -185,6 +208,17 @@ fn a_brake_needs_more_than_one_misplaced_copy_and_sees_a_change_of_mind() {
     // All of them would still pass; the latest do not.
     check(&[(40, Inbox), (4, Spam)], Some((4, 8)));
     check(&[(9, Unknown), (9, Pending), (9, Other), (9, NotSent), (3, Spam)], None);
+}
+
+#[test]
+fn one_misplaced_copy_never_brakes_whatever_is_asked_for() {
+    for min_inbox in [0.8, 0.9, 0.95, 1.0] {
+        for good in 3..40 {
+            let sent: Vec<Placement> = [vec![Inbox; good], vec![Spam]].concat();
+            assert_eq!(placement_brake(&sent, min_inbox), None, "{good} and one at {min_inbox}");
+        }
+        assert!(placement_brake(&[Inbox, Spam, Missing, Inbox], min_inbox).is_some());
+    }
 }
 
 #[test]

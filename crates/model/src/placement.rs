@@ -175,6 +175,9 @@ impl AddAssign for PlacementCounts {
     }
 }
 
+/// The normal distribution's 97.5 % point: intervals are those of 95 %.
+pub(crate) const WILSON_Z: f64 = 1.959_963_984_540_054;
+
 /// An inbox rate as it may be shown: never without its interval and its sample size.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct InboxRate {
@@ -192,13 +195,11 @@ impl InboxRate {
     /// So many inboxes of so many copies, with Wilson's 95 % interval; `None` without copies.
     #[must_use]
     pub fn wilson(inboxes: u32, samples: u32) -> Option<Self> {
-        /// The normal distribution's 97.5 % point.
-        const Z: f64 = 1.959_963_984_540_054;
         if samples == 0 {
             return None;
         }
         let ratio = f64::from(inboxes.min(samples)) / f64::from(samples);
-        let (lower, upper) = wilson_ends(ratio, samples, Z);
+        let (lower, upper) = wilson_ends(ratio, samples, WILSON_Z);
         Some(Self { ratio, lower, upper, samples })
     }
 }

@@ -1,6 +1,7 @@
 //! Canaries and brakes by placement: what goes first, what the verdict does, who serves a provider instead.
 
 use crate::on_both_engines;
+use crate::seeds::seed;
 use crate::world::World;
 use postroad_campaign::{CanaryAct, Error, Happened, pause, resume, resume_anyway, schedule};
 use postroad_model::canary::Canary;
@@ -284,6 +285,21 @@ on_both_engines! {
         };
         assert!(codes(Some(canary(0.1, 0.8))).await.contains(&"canary_few_seeds"));
         assert!(!codes(None).await.contains(&"canary_few_seeds"));
+    }
+
+    async fn scheduling_a_canary_that_can_only_hold_warns(world) {
+        let mut world = world;
+        world.subscribe_many("all", 5).await;
+        let name = |n| format!("s{n}");
+        world.setup.seeds = (0..20).map(|n| seed(&name(n), MailboxProvider::Google)).collect();
+        let codes = async |min_inbox: f64| -> Vec<&'static str> {
+            let new = world.campaign_with("c", |s| s.canary = Some(canary(0.1, min_inbox)));
+            let now = world.now();
+            let scheduled = schedule(&world.store, &world.setup, &new, now, now).await.unwrap();
+            scheduled.findings.iter().map(|f| f.code).collect()
+        };
+        assert!(!codes(0.8).await.contains(&"canary_cannot_prove"));
+        assert!(codes(0.9).await.contains(&"canary_cannot_prove"));
     }
 
     async fn without_seeds_enough_the_rest_follows_with_a_warning(world) {

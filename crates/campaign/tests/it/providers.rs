@@ -77,6 +77,35 @@ crate::on_both_engines! {
         assert_eq!(step(&world).await.1.len(), 3);
     }
 
+    async fn a_domain_whose_servers_fail_does_not_hide_the_contacts_behind_it(world) {
+        // More than a page of people whose provider is known, the failing domain among the first of them.
+        let many: Vec<String> = (0..450).map(|n| format!("p{n}@gmail.com")).collect();
+        people(&world, &["e@silent.example"]).await;
+        people(&world, &many.iter().map(String::as_str).collect::<Vec<_>>()).await;
+        assert_eq!(step(&world).await.1, ["silent.example"]);
+        people(&world, &["b@company.example"]).await;
+        assert_eq!(step(&world).await.1, ["company.example"]);
+        // Asked again a day later, by then with the new ones behind it.
+        world.advance(Duration::from_secs(86_400));
+        people(&world, &["g@new.example"]).await;
+        assert_eq!(step(&world).await.1, ["new.example", "silent.example"]);
+    }
+
+    async fn an_outage_of_dns_in_the_middle_is_made_up_for(world) {
+        let many: Vec<String> = (0..450).map(|n| format!("p@d{n}.example")).collect();
+        people(&world, &many.iter().map(String::as_str).collect::<Vec<_>>()).await;
+        let asked = std::cell::Cell::new(0);
+        let now = || world.now();
+        let away = look_up_providers(&world.store, world.node, &now, |_| {
+            asked.set(asked.get() + 1);
+            let answer = if asked.get() <= 200 { Ok(MailboxProvider::Other) } else { Err("away") };
+            async move { answer }
+        });
+        let done = away.await.unwrap().unwrap();
+        assert_eq!((done.answered, done.failed), (200, 200));
+        assert_eq!(step(&world).await.0.answered, 250);
+    }
+
     async fn one_node_at_a_time_asks(world) {
         people(&world, PEOPLE).await;
         let now = world.now();

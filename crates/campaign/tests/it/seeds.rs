@@ -12,7 +12,7 @@ use postroad_store::{SeedCopy, Settled};
 use postroad_testkit::builders;
 use std::collections::BTreeSet;
 
-fn seed(name: &str, provider: MailboxProvider) -> Seed {
+pub fn seed(name: &str, provider: MailboxProvider) -> Seed {
     let address = builders::address(&format!("{name}@seeds.example"));
     let (more, person) = (MoreAddresses::Plus, None);
     let attributes = serde_json::Map::new();

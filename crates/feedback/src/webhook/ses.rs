@@ -18,7 +18,7 @@ pub(super) fn events(message_id: &str, text: &str) -> Vec<ProviderEvent> {
     let make = |(recipient, what, at): Told<'_>| {
         let address = recipient.clone().unwrap_or_default();
         ProviderEvent {
-            // The feedback's own id stays the same when several topics tell of it.
+            // For the record; what was told before is known by its delivery, copy and meaning.
             provider_id: id(&["ses", &key(&event, message_id), &address]),
             recipient,
             what,

@@ -3,7 +3,7 @@
 //! Below `ses`. The envelope of Amazon's documentation ("Verifying the signatures of Amazon SNS messages"), signature
 //! versions 1 (SHA-1) and 2 (SHA-256). What must always hold: certificates are fetched and subscriptions confirmed at
 //! `https://sns.REGION.amazonaws.com` (or `.com.cn`) alone, and only for topics of the configuration. Amazon repeats a
-//! message for hours with the same time stamp, so replays are held off by the events' ids and not by time.
+//! message for hours with the same time stamp, so a replay is not told by its time: the same event of the same copy counts once, however often it comes.
 
 use super::verify::{Digest, rsa};
 use super::{Fetch, Refusal, Request};
