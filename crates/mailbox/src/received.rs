@@ -16,6 +16,12 @@ const FIELDS_MAX: usize = 500;
 /// As many characters of a field.
 const FIELD_MAX: usize = 8_000;
 
+/// Second levels below which registries of countries sell names: co.uk, com.vn, or.jp.
+const REGISTRIES: [&str; 17] = [
+    "ac", "biz", "co", "com", "edu", "go", "gob", "gov", "info", "ltd", "mil", "ne", "net", "nom",
+    "or", "org", "plc",
+];
+
 /// What a header tells of its arrival.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Received {
@@ -107,10 +113,17 @@ fn fields(head: &[u8]) -> Vec<(String, String)> {
     raw.map(|(name, value)| (name.trim().to_owned(), unfolded(value))).collect()
 }
 
-/// The domain of an operator's servers, near enough: its last two labels.
+/// The domain of an operator's servers, near enough: its last two labels, backwards, or three where a country's registry
+/// sells names below its second level. Not by length: gmx.net and web.de are operators.
 fn operator(server: &str) -> String {
-    let labels: Vec<&str> = server.rsplit('.').take(2).collect();
-    labels.join(".").to_ascii_lowercase()
+    let server = server.to_ascii_lowercase();
+    let labels: Vec<&str> = server.rsplit('.').take(3).collect();
+    let sold = match labels.as_slice() {
+        [country, second, ..] => country.len() == 2 && REGISTRIES.contains(second),
+        [] | [_] => false,
+    };
+    let taken = if sold { 3 } else { 2 };
+    labels.get(..taken).unwrap_or(&labels).join(".")
 }
 
 /// One Authentication-Results field.
@@ -259,6 +272,26 @@ mod tests {
             ),
             (Some(Pass), Some(Fail), None),
         );
+    }
+
+    #[test]
+    fn two_operators_below_one_countrys_second_level_are_two() {
+        let check = |(mailbox, server, relay): (&str, &str, &str), expected: Seen| {
+            let head = format!(
+                "Received: from relay by {mailbox} with LMTP; Sat\nAuthentication-Results: {server}; dkim=fail\n\
+                 Received: from x by {relay}; Sat\nAuthentication-Results: {relay}; spf=pass\n\n"
+            );
+            assert_eq!(seen(&head), expected, "{head}");
+        };
+        let own = (None, Some(Fail), None);
+        for relay in ["smtp.sender.com.vn", "sender.COM.VN", "smtp.sender.example"] {
+            check(("mx.host.com.vn", "host.com.vn", relay), own);
+            check(("mx.host.com.vn", relay, relay), (None, None, None));
+        }
+        check(("mx.host.co.uk", "mx2.host.co.uk", "smtp.sender.co.uk"), own);
+        // Short names that are operators' own.
+        check(("mx-ha.gmx.net", "gmx.net", "smtp.sender.net"), own);
+        check(("mx-ha.web.de", "web.de", "smtp.sender.de"), own);
     }
 
     #[test]
