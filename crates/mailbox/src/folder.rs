@@ -217,12 +217,6 @@ pub(crate) fn guess(name: &str, delimiter: Option<&str>) -> Option<SpecialUse> {
         .filter(|u| *u != SpecialUse::Inbox || name.eq_ignore_ascii_case("INBOX"))
 }
 
-/// The folder for a use: told by the server before guessed.
-#[must_use]
-pub fn folder_for(folders: &[Folder], special_use: SpecialUse) -> Option<&Folder> {
-    folders.iter().find(|f| f.special_use == Some(special_use) && f.selectable == Selectable::Yes)
-}
-
 /// A folder as the server listed it.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the library's enum may grow")]
 pub(crate) fn of_name(name: &Name) -> Folder {

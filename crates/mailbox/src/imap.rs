@@ -158,7 +158,6 @@ impl Imap {
         // `n:*` names the last message too when n lies behind it.
         let from = match query {
             Query::From(uid) => *uid,
-            Query::Header { from, .. } => *from,
             Query::Since(..) | Query::HeaderSince { .. } | Query::Gmail { .. } => 0,
         };
         let mut uids: Vec<u32> = found.into_iter().filter(|uid| *uid >= from).collect();

@@ -25,7 +25,7 @@ mod utf7;
 
 pub use access::{Access, Login, Timeouts};
 pub use error::{Error, Result};
-pub use folder::{Folder, Selectable, SpecialUse, folder_for};
+pub use folder::{Folder, Selectable, SpecialUse};
 pub use imap::{Imap, Opening, Selected, Woken};
 pub use pop3::Pop3;
 pub use position::Position;

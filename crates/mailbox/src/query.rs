@@ -11,20 +11,12 @@ pub enum Query {
     From(u32),
     /// That came on the day of this instant in UTC or later. IMAP's days have no zone: ask for one or two more.
     Since(Timestamp),
-    /// With this text in this header field, from this UID on (a substring: look again at what is found).
-    Header {
-        /// The field's name.
-        name: String,
-        /// The text.
-        text: String,
-        /// The first UID.
-        from: u32,
-    },
-    /// With this text in this header field, that came then or later, as in `Since`.
+    /// With this text in this header field (a substring: look again at what is found), that came then or later, as in
+    /// `Since`.
     HeaderSince {
         /// The field's name.
         name: String,
-        /// The text; look again at what is found.
+        /// The text.
         text: String,
         /// The instant.
         since: Timestamp,
@@ -47,9 +39,6 @@ pub(crate) fn words(query: &Query) -> String {
             format!("{} HEADER {} {}", since(*at), quoted(name), quoted(text))
         }
         Query::Gmail { raw, uid } => format!("UID {uid} X-GM-RAW {}", quoted(raw)),
-        Query::Header { name, text, from } => {
-            format!("UID {from}:* HEADER {} {}", quoted(name), quoted(text))
-        }
     }
 }
 
@@ -85,13 +74,14 @@ mod tests {
         let at = Timestamp(1_795_300_000_123);
         check(Query::Since(at), "SINCE 21-Nov-2026");
         check(Query::Since(Timestamp(0)), "SINCE 1-Jan-1970");
-        let (name, text) = ("X-Ref".to_owned(), "abc".to_owned());
-        let query = Query::HeaderSince { name, text, since: at };
-        check(query, r#"SINCE 21-Nov-2026 HEADER "X-Ref" "abc""#);
+        let header =
+            |text: &str| Query::HeaderSince { name: "X-Ref".into(), text: text.into(), since: at };
+        check(header("abc"), r#"SINCE 21-Nov-2026 HEADER "X-Ref" "abc""#);
+        check(
+            header("a\"b\\c\r\nA1 DELETE"),
+            r#"SINCE 21-Nov-2026 HEADER "X-Ref" "a\"b\\cA1 DELETE""#,
+        );
         let query = Query::Gmail { raw: "category:promotions".into(), uid: 7 };
         check(query, r#"UID 7 X-GM-RAW "category:promotions""#);
-        let header =
-            |text: &str| Query::Header { name: "X-Ref".into(), text: text.into(), from: 1 };
-        check(header("a\"b\\c\r\nA1 DELETE"), r#"UID 1:* HEADER "X-Ref" "a\"b\\cA1 DELETE""#);
     }
 }

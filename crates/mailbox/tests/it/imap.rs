@@ -2,8 +2,7 @@
 
 use crate::world::{access, password};
 use postroad_mailbox::{
-    Error, Extent, Imap, Opening, Position, Query, Selectable, SpecialUse, Woken, field,
-    folder_for, received,
+    Error, Extent, Imap, Opening, Position, Query, Selectable, SpecialUse, Woken, field, received,
 };
 use postroad_model::Timestamp;
 use postroad_model::relay::TlsMode;
@@ -30,10 +29,10 @@ async fn messages_are_handed_over_byte_by_byte_and_stay_unread() {
         assert_eq!(uids, [1, 2]);
         assert_eq!(imap.search(&Query::From(2)).await.unwrap(), [2]);
         assert_eq!(imap.search(&Query::From(3)).await.unwrap(), [0_u32; 0]);
-        let header = |text: &str| Query::Header {
+        let header = |text: &str| Query::HeaderSince {
             name: "X-Postroad-Ref".into(),
             text: text.into(),
-            from: 1,
+            since: Timestamp(0),
         };
         assert_eq!(imap.search(&header("abc")).await.unwrap(), [1]);
         assert_eq!(imap.search(&header("abd")).await.unwrap(), [0_u32; 0]);
@@ -81,7 +80,10 @@ async fn folders_are_told_with_what_they_are_for() {
     let Some(dovecot) = dovecot::spawn() else { return };
     let mut imap = Imap::open(&access(&dovecot, dovecot.imap(), TlsMode::None)).await.unwrap();
     let folders = imap.folders().await.unwrap();
-    let name = |special_use| folder_for(&folders, special_use).map(|f| f.name.as_str());
+    let name = |special_use| {
+        let found = folders.iter().find(|f| f.special_use == Some(special_use));
+        found.map(|f| f.name.as_str())
+    };
     assert_eq!(name(SpecialUse::Inbox), Some("INBOX"));
     assert_eq!(name(SpecialUse::Junk), Some("Junk"));
     assert_eq!(name(SpecialUse::Sent), Some("Outbox"));
