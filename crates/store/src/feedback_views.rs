@@ -6,6 +6,7 @@
 use crate::backend::{Named, read, tx};
 use crate::campaigns::json;
 use crate::feedback_words::{SentLine, SentRow};
+use crate::reports::provider_of;
 use crate::sql::sql;
 use crate::{Error, Result, Store};
 use postroad_model::verdict::{BounceKind, Reason};
@@ -143,10 +144,6 @@ pub struct RawMail {
     pub why: String,
     /// The mail.
     pub raw: Vec<u8>,
-}
-
-fn provider_of(code: i64) -> MailboxProvider {
-    MailboxProvider::from_code(code).unwrap_or(MailboxProvider::Other)
 }
 
 type TallyLine = (i64, i64, i64, String, String, i64, i64);

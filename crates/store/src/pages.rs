@@ -3,7 +3,7 @@
 //! Called by cli for `campaign report --html`. The rows are counted one by one, once for each page. Reads only.
 
 use crate::backend::{Named, read};
-use crate::reports::state_of;
+use crate::reports::{provider_of, state_of};
 use crate::sql::sql;
 use crate::{Result, Store};
 use postroad_model::delivery::DeliveryState;
@@ -76,8 +76,7 @@ impl Store {
                 .await
                 .named(&PAGE_PROVIDERS)
         })?;
-        let provider = |code| MailboxProvider::from_code(code).unwrap_or(MailboxProvider::Other);
-        rows.into_iter().map(|(p, s, n)| Ok((provider(p), state_of(s, id.0)?, n))).collect()
+        rows.into_iter().map(|(p, s, n)| Ok((provider_of(p), state_of(s, id.0)?, n))).collect()
     }
 
     /// People who opted out through a campaign's links.

@@ -5,7 +5,7 @@
 
 use crate::backend::{Named, read};
 use crate::campaigns::json;
-use crate::reports::state_of;
+use crate::reports::{provider_of, state_of};
 use crate::seeds::placement_of;
 use crate::sql::sql;
 use crate::{Error, Result, Store};
@@ -26,10 +26,6 @@ pub type PlacementCells = BTreeMap<(RelayId, MailboxProvider), PlacementCounts>;
 
 /// What mailbox providers said of the sender's name, counted.
 pub type AuthenticationCounts = BTreeMap<(MailboxProvider, AuthMethod, AuthResult), u32>;
-
-fn provider_of(code: i64) -> MailboxProvider {
-    MailboxProvider::from_code(code).unwrap_or(MailboxProvider::Other)
-}
 
 impl Store {
     /// A campaign's seed copies counted by relay, mailbox provider and place.
