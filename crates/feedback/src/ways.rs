@@ -8,4 +8,4 @@ mod listener;
 mod mailbox;
 
 pub use listener::{ListenError, Listener, ListenerSettings, Speaks};
-pub use mailbox::{Accessing, After, MailProtocol, OpenAccess, Watch, WatchEvent, watch};
+pub use mailbox::{After, MailProtocol, Watch, WatchEvent, watch};

@@ -5,6 +5,8 @@
 use postroad_model::Secret;
 use postroad_model::relay::Endpoint;
 use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_rustls::TlsConnector;
 
@@ -57,6 +59,11 @@ impl fmt::Debug for Access {
         write!(f, "{}@{}:{}", self.login.username(), self.endpoint.host, self.endpoint.port)
     }
 }
+
+/// An access that is being made ready: a token may have to be fetched.
+pub type Accessing = Pin<Box<dyn Future<Output = Result<Access, String>> + Send>>;
+/// Makes an access with what is good now.
+pub type OpenAccess = Arc<dyn Fn() -> Accessing + Send + Sync>;
 
 /// How long each part may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -23,7 +23,7 @@ mod received;
 mod seek;
 mod utf7;
 
-pub use access::{Access, Login, Timeouts};
+pub use access::{Access, Accessing, Login, OpenAccess, Timeouts};
 pub use error::{Error, Result};
 pub use folder::{Folder, Selectable, SpecialUse};
 pub use imap::{Imap, Opening, Selected, Woken};

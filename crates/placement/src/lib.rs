@@ -26,20 +26,14 @@ pub use look::{Looked, Which};
 pub use pace::Pace;
 pub use run::{Looking, run};
 
-use postroad_mailbox::Access;
+use postroad_mailbox::OpenAccess;
 use postroad_metrics::Metrics;
 use postroad_model::MailboxProvider;
 use postroad_store::Store;
-use std::pin::Pin;
 use std::sync::Arc;
 
 /// Results of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
-
-/// An access that is being made ready: a token may have to be fetched.
-pub type Accessing = Pin<Box<dyn Future<Output = std::result::Result<Access, String>> + Send>>;
-/// Makes an access with what is good now.
-pub type OpenAccess = Arc<dyn Fn() -> Accessing + Send + Sync>;
 
 /// One seed mailbox of the configuration.
 #[derive(Clone)]

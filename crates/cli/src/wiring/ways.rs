@@ -11,11 +11,11 @@ use postroad_config::{
 };
 use postroad_feedback::Feedback;
 use postroad_feedback::ways::{
-    After, Listener, ListenerSettings, MailProtocol, OpenAccess, Speaks, Watch, watch,
+    After, Listener, ListenerSettings, MailProtocol, Speaks, Watch, watch,
 };
 use postroad_feedback::webhook::{Fetch, Hook, HookKind, Hooks, PublicKey, Shared};
 use postroad_http::{HttpClient, Roots, TokenSource};
-use postroad_mailbox::{Access, Login, Timeouts};
+use postroad_mailbox::{Access, Login, OpenAccess, Timeouts};
 use postroad_model::relay::Auth;
 use postroad_model::{Clock, EmailAddress, NodeId};
 use std::sync::Arc;

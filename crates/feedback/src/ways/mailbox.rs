@@ -9,14 +9,13 @@
 use crate::{Feedback, Incoming, Source};
 use postroad_bounce::MAX_READ;
 use postroad_mailbox::{
-    Access, Error as MailError, Extent, Imap, Message, Opening, Pop3, Position, Query, Woken,
+    Access, Error as MailError, Extent, Imap, Message, OpenAccess, Opening, Pop3, Position, Query,
+    Woken,
 };
 use postroad_model::{Clock, NodeId};
 use postroad_store::JobLease;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -53,11 +52,6 @@ pub enum After {
     /// It is deleted (POP3).
     Delete,
 }
-
-/// An access that is being made ready: a token may have to be fetched.
-pub type Accessing = Pin<Box<dyn Future<Output = Result<Access, String>> + Send>>;
-/// Makes an access with what is good now.
-pub type OpenAccess = Arc<dyn Fn() -> Accessing + Send + Sync>;
 
 /// One mailbox of the configuration.
 #[derive(Clone)]

@@ -4,10 +4,10 @@ use crate::mails::dsn;
 use crate::world::{BOUNCES, FALL, World};
 use futures_util::FutureExt;
 use postroad_feedback::ways::{
-    After, Listener, ListenerSettings, MailProtocol, OpenAccess, Speaks, Watch, WatchEvent, watch,
+    After, Listener, ListenerSettings, MailProtocol, Speaks, Watch, WatchEvent, watch,
 };
 use postroad_feedback::{Feedback, Settings};
-use postroad_mailbox::{Access, Login, Timeouts};
+use postroad_mailbox::{Access, Login, OpenAccess, Timeouts};
 use postroad_model::delivery::DeliveryState;
 use postroad_model::relay::{Endpoint, TlsMode};
 use postroad_model::{NodeId, Secret};

@@ -1,7 +1,7 @@
 //! A campaign whose seeds were sent, and the mailboxes that they went to.
 
 use postroad_campaign::{Setup, Supervisor};
-use postroad_mailbox::{Access, Login, Timeouts};
+use postroad_mailbox::{Access, Login, OpenAccess, Timeouts};
 use postroad_model::campaign::CampaignKind;
 use postroad_model::delivery::{DeliveryState, Leased};
 use postroad_model::placement::Placement;
@@ -12,7 +12,7 @@ use postroad_model::{
     CampaignId, Clock, Epoch, LeaseToken, MailboxProvider, NodeId, PoolId, RelayId, Reply, Secret,
     Timestamp,
 };
-use postroad_placement::{Looked, Looking, OpenAccess, Pace, Placements, SeedBox, Which};
+use postroad_placement::{Looked, Looking, Pace, Placements, SeedBox, Which};
 use postroad_store::{
     Claim, Commit, Durability, ImportRow, ImportSlice, Intent, LeaseRequest, NewCampaign, SeedCopy,
     Seen, ServeWhich, Settled, Settlement, Store, StoreSettings, Takeover, Was, WriteBatch,
