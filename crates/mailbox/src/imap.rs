@@ -105,9 +105,13 @@ impl Imap {
     /// What failed.
     pub async fn folders(&mut self) -> Result<Vec<Folder>> {
         let (server, within) = (self.server.clone(), self.within);
+        // Some servers tell what a folder is for only when they are asked (RFC 6154, section 2, by RFC 5258's RETURN); the
+        // library writes the pattern as it is.
+        let extended = self.can("SPECIAL-USE") && self.can("LIST-EXTENDED");
+        let pattern = if extended { "* RETURN (SPECIAL-USE)" } else { "*" };
         let session = self.session(ALLOWANCE)?;
         let listed = async {
-            let names = session.list(Some(""), Some("*")).await?;
+            let names = session.list(Some(""), Some(pattern)).await?;
             collect(names, FOLDERS_MAX).await
         };
         let names = bounded(&server, "list its folders", within, listed).await?;

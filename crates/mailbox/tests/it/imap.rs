@@ -1,6 +1,6 @@
 //! IMAP against Dovecot: TLS both ways, folders, new messages, moving, waiting.
 
-use crate::world::{access, password};
+use crate::world::{access, answering, password};
 use postroad_mailbox::{
     Error, Extent, Imap, Opening, Position, Query, Selectable, SpecialUse, Woken, field, received,
 };
@@ -92,6 +92,27 @@ async fn folders_are_told_with_what_they_are_for() {
     let missing = imap.select("Nowhere", Opening::ReadOnly).await.unwrap_err();
     assert!(missing.to_string().contains("Nowhere"), "{missing}");
     assert!(imap.select("INBOX", Opening::ReadOnly).await.is_ok(), "the connection is still good");
+}
+
+#[tokio::test]
+async fn a_server_that_tells_special_uses_on_request_alone_is_asked_for_them() {
+    let junk = async |capabilities: &'static str| {
+        let access = answering(move |line| {
+            let attributes = if line.contains("RETURN (SPECIAL-USE)") { "\\Junk" } else { "" };
+            let said = match line.split(' ').nth(1).unwrap_or_default().trim_end() {
+                "" => "* OK hi\r\n".to_owned(),
+                "CAPABILITY" => format!("* CAPABILITY {capabilities}\r\nTAG OK\r\n"),
+                "LIST" => format!("* LIST ({attributes}) \"/\" \"Werbung 7\"\r\nTAG OK\r\n"),
+                _ => "TAG OK\r\n".to_owned(),
+            };
+            Some(said.into_bytes())
+        });
+        let folders = Imap::open(&access.await).await.unwrap().folders().await.unwrap();
+        folders.first().and_then(|f| f.special_use)
+    };
+    assert_eq!(junk("IMAP4rev1 LIST-EXTENDED SPECIAL-USE").await, Some(SpecialUse::Junk));
+    assert_eq!(junk("IMAP4rev1 SPECIAL-USE").await, None);
+    assert_eq!(junk("IMAP4rev1").await, None);
 }
 
 #[tokio::test]

@@ -43,21 +43,29 @@ pub fn access(dovecot: &Dovecot, at: SocketAddr, tls: TlsMode) -> Access {
 
 /// A server that answers each line it gets with the next of these texts, the first of which is its greeting.
 pub async fn scripted(answers: Vec<Vec<u8>>) -> Access {
+    let mut answers = answers.into_iter();
+    answering(move |_| answers.next()).await
+}
+
+/// A server that greets with what `answer` makes of an empty line, and then answers each line it gets, until there is no answer.
+/// `TAG` stands for the line's first word.
+pub async fn answering(mut answer: impl FnMut(&str) -> Option<Vec<u8>> + Send + 'static) -> Access {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
     tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
         let (read, mut write) = stream.into_split();
         let mut lines = BufReader::new(read);
-        for (n, answer) in answers.into_iter().enumerate() {
-            let mut line = Vec::new();
-            if n > 0 && lines.read_until(b'\n', &mut line).await.unwrap_or(0) == 0 {
-                return;
-            }
+        let mut line = Vec::new();
+        while let Some(said) = answer(&String::from_utf8_lossy(&line)) {
             let tag = String::from_utf8_lossy(&line);
             let tag = tag.split(' ').next().unwrap_or_default().to_owned();
-            let answer = String::from_utf8_lossy(&answer).replace("TAG", &tag);
-            if write.write_all(answer.as_bytes()).await.is_err() {
+            let said = String::from_utf8_lossy(&said).replace("TAG", &tag);
+            if write.write_all(said.as_bytes()).await.is_err() {
+                return;
+            }
+            line.clear();
+            if lines.read_until(b'\n', &mut line).await.unwrap_or(0) == 0 {
                 return;
             }
         }
