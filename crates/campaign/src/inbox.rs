@@ -6,7 +6,7 @@
 
 use crate::Result;
 use postroad_model::placement::{AuthResult, InboxRate, Placement, PlacementCounts};
-use postroad_model::weighted::{ByProvider, weighted};
+use postroad_model::weighted::{ByProvider, POOLED, POOLED_READ, pooled, weighted};
 use postroad_model::{CampaignId, MailboxProvider, RelayId, Timestamp};
 use postroad_store::{SeedCopy, Store};
 use serde::Serialize;
@@ -174,10 +174,6 @@ pub struct Pooled {
     pub relays: BTreeMap<String, Option<Rate>>,
 }
 
-/// So many campaigns make the pooled rate, of so many that are read; the exporter's are as many.
-const POOLED: usize = 10;
-const POOLED_READ: i64 = 20;
-
 /// The inbox rate of a campaign; `None` when it has no seeds.
 ///
 /// # Errors
@@ -221,31 +217,26 @@ pub async fn seed_report(store: &Store, name: &str) -> Result<SeedReport> {
         cells: cells.collect(),
         not_covered,
         copies: copies.iter().map(|copy| line(copy, relay(copy.relay))).collect(),
-        pooled: pooled(store, &names).await?,
+        pooled: last_ones(store, &names).await?,
     })
 }
 
-async fn pooled(store: &Store, names: &BTreeMap<RelayId, String>) -> Result<Pooled> {
+async fn last_ones(store: &Store, names: &BTreeMap<RelayId, String>) -> Result<Pooled> {
     let newest = store.seeded_campaigns(POOLED_READ).await?;
     let cells = store.placement_cells_of(&newest).await?;
-    let told = newest.iter().filter_map(|id| cells.get(id));
-    let told = told.filter(|cells| cells.values().any(|counts| counts.samples() > 0));
-    let mut campaigns = 0;
+    let sum = pooled(newest.iter().filter_map(|id| cells.get(id)), POOLED);
     let mut all = PlacementCounts::default();
     let mut providers: BTreeMap<&'static str, PlacementCounts> = BTreeMap::new();
     let mut relays: BTreeMap<String, PlacementCounts> = BTreeMap::new();
-    for cells in told.take(POOLED) {
-        campaigns += 1;
-        for ((id, provider), counts) in cells {
-            let relay = names.get(id).cloned().unwrap_or_else(|| id.to_string());
-            *providers.entry(provider.as_str()).or_default() += *counts;
-            *relays.entry(relay).or_default() += *counts;
-            all += *counts;
-        }
+    for ((id, provider), counts) in sum.copies {
+        let relay = names.get(&id).cloned().unwrap_or_else(|| id.to_string());
+        *providers.entry(provider.as_str()).or_default() += counts;
+        *relays.entry(relay).or_default() += counts;
+        all += counts;
     }
     let rate = |counts: PlacementCounts| counts.rate().map(Rate::from);
     Ok(Pooled {
-        campaigns,
+        campaigns: sum.campaigns,
         rate: rate(all),
         providers: providers.into_iter().map(|(p, counts)| (p, rate(counts))).collect(),
         relays: relays.into_iter().map(|(name, counts)| (name, rate(counts))).collect(),

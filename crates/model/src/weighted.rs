@@ -22,6 +22,20 @@ use std::collections::BTreeMap;
 /// Copies by mailbox provider.
 pub type ByProvider = BTreeMap<MailboxProvider, PlacementCounts>;
 
+/// So many campaigns make the pooled rate.
+pub const POOLED: usize = 10;
+/// How many are read for it: more, because some say nothing.
+pub const POOLED_READ: i64 = 20;
+
+/// Several campaigns' copies together, by whatever they are counted by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pooled<K> {
+    /// How many campaigns they are.
+    pub campaigns: usize,
+    /// Their copies.
+    pub copies: BTreeMap<K, PlacementCounts>,
+}
+
 /// An inbox rate as the audience would see it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WeightedRate {
@@ -65,15 +79,16 @@ pub fn weighted(copies: &ByProvider, mix: &[(MailboxProvider, i64)]) -> Option<W
 
 /// The copies of the newest `last` campaigns together, given the newest first. Campaigns without a copy that says something
 /// are passed over, so that a test or a campaign that has just begun pushes none out.
-pub fn pooled<'a>(
-    newest_first: impl IntoIterator<Item = &'a ByProvider>,
+pub fn pooled<'a, K: Ord + Copy + 'a>(
+    newest_first: impl IntoIterator<Item = &'a BTreeMap<K, PlacementCounts>>,
     last: usize,
-) -> ByProvider {
-    let mut sum = ByProvider::new();
+) -> Pooled<K> {
+    let mut sum = Pooled { campaigns: 0, copies: BTreeMap::new() };
     let told = newest_first.into_iter().filter(|c| c.values().any(|counts| counts.samples() > 0));
     for campaign in told.take(last) {
-        for (provider, counts) in campaign {
-            *sum.entry(*provider).or_default() += *counts;
+        sum.campaigns += 1;
+        for (key, counts) in campaign {
+            *sum.copies.entry(*key).or_default() += *counts;
         }
     }
     sum
@@ -135,9 +150,10 @@ mod tests {
             BTreeMap::from([(Google, counts(0, 9))]),
         ];
         let sum = pooled(&campaigns, 2);
-        assert_eq!(sum[&Google].rate(), InboxRate::wilson(5, 6));
-        assert_eq!(sum[&Yahoo].samples(), 1);
-        assert!(pooled(&campaigns, 0).is_empty());
+        assert_eq!(sum.copies[&Google].rate(), InboxRate::wilson(5, 6));
+        assert_eq!((sum.campaigns, sum.copies[&Yahoo].samples()), (2, 1));
+        assert_eq!(pooled(&campaigns, 9).campaigns, 3);
+        assert!(pooled(&campaigns, 0).copies.is_empty());
     }
 
     /// A small generator (splitmix64), so that the campaigns are the same wherever this runs.
@@ -213,7 +229,7 @@ mod tests {
                 .collect();
             let mix = [(Google, 700), (Yahoo, 300)];
             let truth = 0.7 * truths[0].1 + 0.3 * truths[1].1;
-            (truth, weighted(&pooled(&campaigns, 4), &mix).unwrap().rate)
+            (truth, weighted(&pooled(&campaigns, 4).copies, &mix).unwrap().rate)
         });
     }
 }

@@ -6,14 +6,10 @@
 use crate::exporter::Shown;
 use postroad_metrics::{CampaignPlacement, PlacementCell, PlacementSnapshot, SeedMailbox};
 use postroad_model::placement::PlacementCounts;
-use postroad_model::weighted::{ByProvider, weighted};
+use postroad_model::weighted::{ByProvider, POOLED, POOLED_READ, pooled, weighted};
 use postroad_model::{CampaignId, MailboxProvider, RelayId, Timestamp};
 use postroad_store::{PlacementCells, Result, Store};
 use std::collections::BTreeMap;
-
-/// So many campaigns make the pooled rate, of so many that are read.
-const POOLED: usize = 10;
-const POOLED_READ: i64 = 20;
 
 /// Reads it.
 pub(crate) async fn read(
@@ -53,7 +49,8 @@ pub(crate) async fn read(
     let seeds = seeds
         .map(|m| SeedMailbox { provider: m.provider, looked_at: m.looked_at.unwrap_or(m.since) })
         .collect();
-    let pooled = pooled(&newest, &all, names);
+    let sum = pooled(newest.iter().filter_map(|id| all.get(id)), POOLED);
+    let pooled = named(&sum.copies, names);
     Ok(PlacementSnapshot { at: now, campaigns, pooled, seeds })
 }
 
@@ -71,21 +68,4 @@ fn named(cells: &PlacementCells, names: &BTreeMap<RelayId, String>) -> Vec<Place
         Some(PlacementCell { relay, provider: *provider, counts: *counts })
     };
     cells.iter().filter_map(cell).collect()
-}
-
-/// The last campaigns together, the newest first; those without a copy that says something push none out.
-fn pooled(
-    newest: &[CampaignId],
-    cells: &BTreeMap<CampaignId, PlacementCells>,
-    names: &BTreeMap<RelayId, String>,
-) -> Vec<PlacementCell> {
-    let told = newest.iter().filter_map(|id| cells.get(id));
-    let told = told.filter(|cells| cells.values().any(|counts| counts.samples() > 0));
-    let mut sum = PlacementCells::new();
-    for cells in told.take(POOLED) {
-        for (pair, counts) in cells {
-            *sum.entry(*pair).or_default() += *counts;
-        }
-    }
-    named(&sum, names)
 }
