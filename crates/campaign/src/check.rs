@@ -9,7 +9,9 @@ use crate::identity::{Envelope, Signing, signing};
 use crate::planning::{Counted, plan_input, planned};
 use crate::seeding;
 use crate::{Composer, Error, Recipient, Result, Setup};
-use postroad_model::campaign::{Campaign, CampaignKind, CampaignSettings, CampaignState};
+use postroad_model::campaign::{
+    BodyFormat, Campaign, CampaignKind, CampaignSettings, CampaignState,
+};
 use postroad_model::delivery::Role;
 use postroad_model::plan::{Forecast, Outlook};
 use postroad_model::rank::rank;
@@ -110,6 +112,7 @@ pub async fn check(
     let composer = Arc::new(Composer::new(&campaign, setup, store.keys())?);
     let (identities, mut findings) = identities(setup, settings)?;
     findings.extend(unsubscribing(setup, settings));
+    findings.extend(opens(setup, settings));
     let (mut counted, mut total) = (Counted::default(), Composed::default());
     let mut unseen: BTreeSet<String> = stream
         .filter()
@@ -311,6 +314,22 @@ pub(crate) fn unsubscribing(setup: &Setup, settings: &CampaignSettings) -> Vec<F
             ),
         )],
     }
+}
+
+/// Opens are counted by an image that the recipient's side must be able to load.
+pub(crate) fn opens(setup: &Setup, settings: &CampaignSettings) -> Option<Finding> {
+    if !settings.track_opens {
+        return None;
+    }
+    if !setup.has_https() {
+        let message = "track_opens needs [web] public_url to be an https address: the image that tells of an open is \
+             loaded from there; set it, or leave track_opens out";
+        return Some(Finding::error("opens_without_https", message));
+    }
+    let message =
+        "track_opens counts nothing in a plain-text campaign: there is no HTML part for the image";
+    (settings.content.format == BodyFormat::Text)
+        .then(|| Finding::warning("opens_without_html", message))
 }
 
 fn sizes(setup: &Setup, settings: &CampaignSettings, total: &Composed) -> Result<Vec<Finding>> {

@@ -24,6 +24,12 @@ pub const UNSUBSCRIBE_PATH: &str = "/u/";
 /// Path of the web view under the public address; the token follows.
 pub const VIEW_PATH: &str = "/v/";
 
+/// Path of the image that tells of an open; the token follows, then [`OPEN_SUFFIX`].
+pub const OPEN_PATH: &str = "/o/";
+
+/// What the image's path ends in: some mail programs load by the name.
+pub const OPEN_SUFFIX: &str = ".gif";
+
 /// A campaign, ready to be composed for anybody.
 #[derive(Debug)]
 pub struct Composer {
@@ -33,6 +39,8 @@ pub struct Composer {
     campaign: CampaignId,
     lists: Vec<ListId>,
     effect: LinkEffect,
+    /// What the image's token is appended to, where opens are counted.
+    open_base: Option<String>,
 }
 
 /// Whom a message is for.
@@ -74,6 +82,7 @@ impl<'a> Recipient<'a> {
 struct Tokens {
     unsubscribe: String,
     view: String,
+    open_url: Option<String>,
     reference: String,
 }
 
@@ -117,6 +126,11 @@ impl Composer {
             campaign: campaign.id,
             lists: campaign.list_ids.clone(),
             effect,
+            open_base: setup
+                .public_url
+                .as_ref()
+                .filter(|_| settings.track_opens && setup.has_https())
+                .map(|u| format!("{u}{OPEN_PATH}")),
         })
     }
 
@@ -212,10 +226,21 @@ impl Composer {
                 lists: self.lists.clone(),
             })
         };
+        // Nothing but the row: the image is in each message, and a short name is less to carry.
+        let opened = LinkToken {
+            kind: LinkKind::Open,
+            effect,
+            campaign: self.campaign,
+            contact: ContactId(0),
+            delivery: to.delivery,
+            lists: Vec::new(),
+        };
+        let open_url = |base: &String| format!("{base}{}{OPEN_SUFFIX}", self.keys.link(&opened));
         let row = DeliveryToken { delivery: to.delivery, campaign: self.campaign, copy_no: 0 };
         Tokens {
             unsubscribe: link(LinkKind::Unsubscribe),
             view: link(LinkKind::View),
+            open_url: self.open_base.as_ref().map(open_url),
             reference: self.keys.reference(&row),
         }
     }
@@ -234,6 +259,7 @@ fn facts<'a>(
         date: to.date,
         unsubscribe_token: &tokens.unsubscribe,
         view_token: &tokens.view,
+        open_url: tokens.open_url.as_deref(),
         reference: &tokens.reference,
         forced_from: forced,
     }

@@ -28,6 +28,7 @@ mod seeding;
 mod setup;
 mod spam_brake;
 pub mod spec;
+mod spec_keys;
 mod supervisor;
 mod test_send;
 
@@ -35,7 +36,7 @@ pub use audience::{AudienceStream, Decision, Freeze, Member, OWN_BUCKET_FROM, Re
 pub use canary::{CanaryAct, CanaryReport};
 pub use canary_spec::{RawCanary, RawShare};
 pub use check::{CheckReport, ComposeFailure, IdentityLine, check};
-pub use compose::{Composer, Recipient, UNSUBSCRIBE_PATH, VIEW_PATH};
+pub use compose::{Composer, OPEN_PATH, OPEN_SUFFIX, Recipient, UNSUBSCRIBE_PATH, VIEW_PATH};
 pub use error::Error;
 pub use explain::{Story, explain};
 pub use export::{ExportLine, Exporter};

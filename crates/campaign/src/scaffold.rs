@@ -109,6 +109,7 @@ fn campaign_toml(what: &Scaffold<'_>, settings: &TemplateSettings, body: &str) -
         "#canary = { share = \"1%\", wait = \"30m\", min_inbox = 0.8 } # seeds and 1 % go first"
             .into(),
     );
+    line("#track_opens = false                   # true: an image tells of opens; ask your readers first".into());
     t
 }
 

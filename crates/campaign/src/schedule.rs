@@ -3,7 +3,7 @@
 //! What must hold: after a refusal nothing has changed; what is scheduled is sent as it was copied, whatever is
 //! edited later.
 
-use crate::check::{identities, in_time, unsubscribing};
+use crate::check::{identities, in_time, opens, unsubscribing};
 use crate::finding::{Finding, Severity};
 use crate::planning::{count, plan_input, planned};
 use crate::seeding;
@@ -49,6 +49,7 @@ pub async fn preview(
     Composer::new(&draft, setup, store.keys())?;
     let (_, mut findings) = identities(setup, settings)?;
     findings.extend(unsubscribing(setup, settings));
+    findings.extend(opens(setup, settings));
     findings.extend(times(settings, at, now)?);
     let counted = count(store, settings).await?;
     let left_out = counted.left_out.clone();

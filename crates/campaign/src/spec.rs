@@ -6,6 +6,7 @@
 
 use crate::canary_spec::{CANARY_KEYS, RawCanary};
 use crate::filter;
+use crate::spec_keys::{KEYS, nearest};
 use postroad_model::address::Mailbox;
 use postroad_model::campaign::{Attachment, BodyFormat, CampaignSettings, Content, OnUnknown};
 use postroad_model::canary::Canary;
@@ -79,6 +80,8 @@ pub struct RawSpec {
     pub on_unknown: Option<RawOnUnknown>,
     /// Seeds and a share of the audience go first, and decide.
     pub canary: Option<RawCanary>,
+    /// Whether opens are counted by an image.
+    pub track_opens: Option<bool>,
 }
 
 /// A file that goes with every message.
@@ -128,29 +131,6 @@ pub struct Defaults {
     pub on_unknown: OnUnknown,
 }
 
-/// Keys of the file, for hints.
-const KEYS: [&str; 19] = [
-    "lists",
-    "exclude",
-    "filter",
-    "from",
-    "reply_to",
-    "subject",
-    "preheader",
-    "template",
-    "text",
-    "attachments",
-    "pool",
-    "window",
-    "zone",
-    "locale",
-    "latest_start",
-    "expires",
-    "seeds",
-    "on_unknown",
-    "canary",
-];
-
 /// Largest file that is read.
 const MAX_FILE: u64 = 25 * 1024 * 1024;
 
@@ -175,20 +155,6 @@ pub fn parse(name: &str, text: &str) -> Result<RawSpec, SpecError> {
         }
         SpecError(vec![Problem { place: format!("{name}:{line}"), message }])
     })
-}
-
-fn nearest(key: &str) -> Option<&'static str> {
-    let key = key.to_lowercase();
-    let synonyms =
-        [("list", "lists"), ("expires_at", "expires"), ("body", "template"), ("timezone", "zone")];
-    if let Some((_, near)) = synonyms.iter().find(|(k, _)| *k == key) {
-        return Some(near);
-    }
-    KEYS.into_iter()
-        .map(|k| (strsim::damerau_levenshtein(&key, k), k))
-        .filter(|(distance, _)| *distance <= 3)
-        .min()
-        .map(|(_, k)| k)
 }
 
 /// Reads a campaign's folder or campaign.toml; gives the raw settings and the folder of its files.
@@ -238,6 +204,7 @@ impl RawSpec {
                 (Some(file), Some(flags)) => Some(file.overridden_by(flags)),
                 (file, flags) => flags.or(file),
             },
+            track_opens: over.track_opens.or(self.track_opens),
         }
     }
 
@@ -298,6 +265,7 @@ impl RawSpec {
             seeds: r.seeds(self.seeds.as_ref()),
             on_unknown: r.on_unknown(self.on_unknown.as_ref(), defaults.on_unknown),
             canary: self.canary.as_ref().and_then(|raw| r.canary(raw)),
+            track_opens: self.track_opens.unwrap_or_default(),
             content: r.content(self),
             locale,
             zone: zone.name().to_owned(),

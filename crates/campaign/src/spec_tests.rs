@@ -66,6 +66,8 @@ fn flags_win_over_the_file() {
     let flags =
         RawSpec { subject: Some("other".into()), lists: vec!["b".into()], ..RawSpec::default() };
     let both = file.overridden_by(flags);
+    let tracked = |text: &str| parse("c", text).unwrap().track_opens;
+    assert_eq!((both.track_opens, tracked("track_opens = true")), (None, Some(true)));
     let canary = |text: &str| parse("campaign.toml", text).unwrap();
     let written = canary("canary = { share = 0.2, wait = '1h' }");
     let raw = written.overridden_by(canary("canary = { wait = '2h' }")).canary.unwrap();

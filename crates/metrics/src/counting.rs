@@ -14,6 +14,7 @@ use crate::snapshot::SnapshotVecs;
 use crate::{Result, Snapshot};
 use postroad_model::MailboxProvider;
 use postroad_model::delivery::DeliveryState;
+use postroad_model::open::OpenKind;
 use postroad_model::verdict::{BounceKind, Reason};
 use prometheus::core::{Collector, MetricVec, MetricVecBuilder};
 use prometheus::{
@@ -44,6 +45,7 @@ pub struct Metrics {
     delivery_delay: HistogramVec,
     connections: IntGaugeVec,
     unsubscribes: IntCounterVec,
+    opens: IntCounterVec,
     bounces: IntCounterVec,
     complaints: IntCounterVec,
     http: IntCounterVec,
@@ -66,6 +68,7 @@ impl Metrics {
             delivery_delay: histogram_vec(&registry, &names::DELIVERY_DELAY),
             connections: int_gauge_vec(&registry, &names::CONNECTIONS),
             unsubscribes: counter_vec(&registry, &names::UNSUBSCRIBES),
+            opens: counter_vec(&registry, &names::OPENS),
             bounces: counter_vec(&registry, &names::BOUNCES),
             complaints: counter_vec(&registry, &names::COMPLAINTS),
             http: counter_vec(&registry, &names::HTTP_REQUESTS),
@@ -192,6 +195,12 @@ impl Metrics {
         }
     }
 
+    /// The image of a message of this campaign was fetched, the first time in this way.
+    pub fn opened(&self, campaign: &str, provider: MailboxProvider, kind: OpenKind) {
+        self.known().insert(campaign.to_owned());
+        self.opens.with_label_values(&[campaign, provider.as_str(), kind.as_str()]).inc();
+    }
+
     /// A seed mailbox could not be looked into.
     pub fn seed_login_failed(&self, provider: MailboxProvider) {
         self.placements.login_failed(provider);
@@ -225,12 +234,16 @@ impl Metrics {
         for gone in known.difference(&alive) {
             forget(&self.messages, gone);
             forget(&self.unsubscribes, gone);
+            forget(&self.opens, gone);
             forget(&self.bounces, gone);
             forget(&self.complaints, gone);
             self.placements.forget(gone);
         }
         for new in alive.difference(&known) {
             self.make_unsubscribes(new);
+        }
+        for campaign in snapshot.campaigns.iter().filter(|c| c.opens.is_some()) {
+            self.make_opens(&campaign.name);
         }
         *known = alive;
     }
@@ -261,6 +274,14 @@ impl Metrics {
     fn make_unsubscribes(&self, campaign: &str) {
         for provider in MailboxProvider::ALL {
             self.unsubscribes.with_label_values(&[campaign, provider.as_str()]);
+        }
+    }
+
+    fn make_opens(&self, campaign: &str) {
+        for provider in MailboxProvider::ALL {
+            for kind in OpenKind::ALL {
+                self.opens.with_label_values(&[campaign, provider.as_str(), kind.as_str()]);
+            }
         }
     }
 

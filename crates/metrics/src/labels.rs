@@ -150,6 +150,8 @@ pub enum HttpRoute {
     Unsubscribe,
     /// `/v/TOKEN`.
     View,
+    /// `/o/TOKEN.gif`.
+    Open,
     /// `/hook/NAME`.
     Hook,
     /// `/metrics`.
@@ -162,8 +164,15 @@ pub enum HttpRoute {
 
 impl HttpRoute {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Unsubscribe, Self::View, Self::Hook, Self::Metrics, Self::Health, Self::Other];
+    pub const ALL: [Self; 7] = [
+        Self::Unsubscribe,
+        Self::View,
+        Self::Open,
+        Self::Hook,
+        Self::Metrics,
+        Self::Health,
+        Self::Other,
+    ];
 
     /// The label.
     #[must_use]
@@ -171,6 +180,7 @@ impl HttpRoute {
         match self {
             Self::Unsubscribe => "unsubscribe",
             Self::View => "view",
+            Self::Open => "open",
             Self::Hook => "hook",
             Self::Metrics => "metrics",
             Self::Health => "health",

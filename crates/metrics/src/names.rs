@@ -92,6 +92,12 @@ pub const UNSUBSCRIBES: Definition = counter(
     "People who left a list through a campaign's link or their mail program's button.",
     &["campaign", "provider"],
 );
+/// campaign: its name; provider: closed; kind: closed (`OpenKind`). Made for campaigns that count opens.
+pub const OPENS: Definition = counter(
+    "postroad_opens_total",
+    "First fetches of a message's image, each message once for each kind: human, a provider's image proxy, or a prefetch.",
+    &["campaign", "provider", "kind"],
+);
 /// campaign, relay: their names; provider, kind: closed (`BounceKind` but complaint); reason: closed (`Reason`). The
 /// usual reason of each kind is made with the campaign, others when first seen.
 pub const BOUNCES: Definition = counter(
@@ -162,6 +168,12 @@ pub const CAMPAIGN_FEEDBACK: Definition = gauge(
     "postroad_campaign_feedback",
     "What came back about a campaign's messages, by kind and reason: bounces, complaints, automatic answers.",
     &["campaign", "relay", "provider", "kind", "reason"],
+);
+/// As `OPENS`.
+pub const CAMPAIGN_OPENS: Definition = gauge(
+    "postroad_campaign_opens",
+    "Opened messages of a campaign's audience, each once by the surest kind that was seen; seeds and tests are not in it.",
+    &["campaign", "provider", "kind"],
 );
 /// campaign: its name.
 pub const CAMPAIGN_IMBALANCE: Definition = gauge(
@@ -319,6 +331,7 @@ pub const ALL: &[Definition] = &[
     DELIVERY_DELAY,
     CONNECTIONS,
     UNSUBSCRIBES,
+    OPENS,
     BOUNCES,
     COMPLAINTS,
     SEED_LOGINS_FAILED,
@@ -328,6 +341,7 @@ pub const ALL: &[Definition] = &[
     CAMPAIGN_AUDIENCE,
     CAMPAIGN_INFO,
     CAMPAIGN_FEEDBACK,
+    CAMPAIGN_OPENS,
     CAMPAIGN_IMBALANCE,
     QUEUE_MESSAGES,
     QUEUE_OLDEST_AGE,

@@ -8,6 +8,7 @@ use crate::counting::{gauge_vec, int_gauge_vec};
 use crate::labels::{bounce_kind, brake_setter, pause_reason};
 use crate::names;
 use postroad_model::delivery::DeliveryState;
+use postroad_model::open::OpenKind;
 use postroad_model::verdict::{BounceKind, Reason};
 use postroad_model::{MailboxProvider, Timestamp};
 use prometheus::{GaugeVec, IntGaugeVec, Registry};
@@ -52,6 +53,8 @@ pub struct CampaignGauges {
     pub deferred: i64,
     /// When the first of those may be tried again.
     pub oldest_due: Option<Timestamp>,
+    /// Its opened messages by mailbox provider and kind; what is not there counts 0. `None` when it counts no opens.
+    pub opens: Option<BTreeMap<(MailboxProvider, OpenKind), i64>>,
 }
 
 /// One limit.
@@ -123,6 +126,7 @@ pub(crate) struct SnapshotVecs {
     paused_until: GaugeVec,
     held: IntGaugeVec,
     feedback: IntGaugeVec,
+    opens: IntGaugeVec,
     imbalance: IntGaugeVec,
     brakes: IntGaugeVec,
     nodes: IntGaugeVec,
@@ -144,6 +148,7 @@ impl SnapshotVecs {
             paused_until: gauge_vec(registry, &names::RELAY_PAUSED_UNTIL),
             held: int_gauge_vec(registry, &names::RELAY_LANE_HELD),
             feedback: int_gauge_vec(registry, &names::CAMPAIGN_FEEDBACK),
+            opens: int_gauge_vec(registry, &names::CAMPAIGN_OPENS),
             imbalance: int_gauge_vec(registry, &names::CAMPAIGN_IMBALANCE),
             brakes: int_gauge_vec(registry, &names::BRAKE_ACTIVE),
             nodes: int_gauge_vec(registry, &names::NODES_ALIVE),
@@ -165,6 +170,7 @@ impl SnapshotVecs {
             &self.paused,
             &self.held,
             &self.feedback,
+            &self.opens,
             &self.imbalance,
             &self.brakes,
             &self.nodes,
@@ -232,8 +238,22 @@ impl SnapshotVecs {
         ] {
             self.queue.with_label_values(&[name, state]).set(n);
         }
+        if let Some(opens) = &campaign.opens {
+            self.set_opens(name, opens);
+        }
         let late = campaign.oldest_due.map_or(0, |due| now.since_ms(due).max(0));
         self.oldest.with_label_values(&[name]).set(seconds(late));
+    }
+
+    /// All providers, so that one without any open is seen too.
+    fn set_opens(&self, campaign: &str, opens: &BTreeMap<(MailboxProvider, OpenKind), i64>) {
+        for provider in MailboxProvider::ALL {
+            for kind in OpenKind::ALL {
+                let n = opens.get(&(*provider, kind)).copied().unwrap_or(0);
+                let labels = [campaign, provider.as_str(), kind.as_str()];
+                self.opens.with_label_values(&labels).set(n);
+            }
+        }
     }
 
     fn set_lane(&self, lane: &LaneGauges, now: Timestamp) {

@@ -317,6 +317,9 @@ pub struct CampaignSettings {
     /// Which seeds it goes to as well.
     #[serde(default)]
     pub seeds: SeedChoice,
+    /// Whether each HTML part carries an image that tells of its opening.
+    #[serde(default)]
+    pub track_opens: bool,
     /// `en` or `vi`: language of generated texts and the default of date and number helpers.
     pub locale: String,
     /// IANA zone of date helpers and the send window.

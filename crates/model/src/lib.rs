@@ -18,6 +18,7 @@ pub mod id;
 pub mod ledger;
 pub mod limit;
 pub mod message;
+pub mod open;
 pub mod placement;
 pub mod plan;
 pub mod provider;

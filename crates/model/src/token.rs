@@ -47,6 +47,8 @@ pub enum LinkKind {
     Unsubscribe,
     /// Show the message in the browser.
     View,
+    /// Fetch the image that tells of an open.
+    Open,
 }
 
 /// Whether a link acts or only shows that it would (tests, seeds).
@@ -153,6 +155,7 @@ impl TokenKeys {
         let kind = match token.kind {
             LinkKind::Unsubscribe => 1,
             LinkKind::View => 2,
+            LinkKind::Open => 3,
         };
         let effect = match token.effect {
             LinkEffect::Real => 0,
@@ -176,6 +179,7 @@ impl TokenKeys {
         let kind = match first & 0x0F {
             1 => LinkKind::Unsubscribe,
             2 => LinkKind::View,
+            3 => LinkKind::Open,
             _ => return Err(TokenError::Forged),
         };
         let effect = if first & 0x10 == 0 { LinkEffect::Real } else { LinkEffect::Test };

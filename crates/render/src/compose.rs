@@ -59,7 +59,10 @@ pub fn compose(
     campaign: &CampaignFacts,
     recipient: &RecipientFacts<'_>,
 ) -> Result<RenderedMessage, ComposeError> {
-    let rendition = render(compiled, campaign, recipient)?;
+    let mut rendition = render(compiled, campaign, recipient)?;
+    if let (Some(html), Some(url)) = (&mut rendition.html, recipient.open_url) {
+        add_image(html, url);
+    }
     let ids = Ids::new(campaign, recipient);
     let mut bytes = Vec::with_capacity(mime::estimate(compiled, &rendition));
     let needs_smtputf8 = headers::write(&mut bytes, campaign, recipient, &rendition.subject, &ids);
@@ -87,6 +90,18 @@ pub fn render_html(
         }
     }
     Ok(page)
+}
+
+/// The image that tells of an open, last in the body: what stands above it is shown first. Only in mail: who looks at the web
+/// view followed a link, and `check` shows the campaign's own images.
+fn add_image(html: &mut String, url: &str) {
+    let url = html::escape(url);
+    let image = format!("<img src=\"{url}\" width=\"1\" height=\"1\" alt=\"\" style=\"border:0\">");
+    let end_tag = |at: &usize| {
+        html.as_bytes()[*at..].get(..6).is_some_and(|tag| tag.eq_ignore_ascii_case(b"</body"))
+    };
+    let end = html.rmatch_indices("</").map(|(at, _)| at).find(end_tag);
+    html.insert_str(end.unwrap_or_else(|| html.trim_end().len()), &image);
 }
 
 /// A plain-text message as a page: wrapped to the window, its links alive.

@@ -55,6 +55,7 @@ fn with<T>(
         date: Timestamp(1_796_083_200_000),
         unsubscribe_token: "tok",
         view_token: "view",
+        open_url: None,
         reference: "ref",
         forced_from: forced,
     })
@@ -280,4 +281,51 @@ fn findings_name_what_costs_readers() {
     let compiled = Compiled::compile(&content(BodyFormat::Html, good)).unwrap();
     let got = with(json!({}), None, |r| crate::inspect(&compiled, &facts, r)).unwrap();
     assert!(got.has_unsubscribe_link && got.findings.is_empty(), "{:?}", got.findings);
+}
+
+/// The HTML of a message as it is sent, with an image at `url`.
+fn opened_at(format: BodyFormat, body: &str, url: Option<&str>) -> String {
+    let compiled = Compiled::compile(&content(format, body)).unwrap();
+    let message = with(json!({}), None, |r| {
+        let tracked = RecipientFacts { open_url: url, ..r.clone() };
+        let twice = [(); 2].map(|()| compose(&compiled, &campaign(), &tracked).unwrap().bytes);
+        assert_eq!(twice[0], twice[1]);
+        assert!(!render_html(&compiled, &campaign(), &tracked).unwrap().contains("/o/"));
+        twice[0].clone()
+    });
+    let text = String::from_utf8(message).unwrap();
+    text.replace("=\r\n", "").replace("=3D", "=").replace("\r\n", "\n")
+}
+
+#[test]
+fn the_image_of_an_open_ends_the_html_and_stands_nowhere_else() {
+    const URL: &str = "https://n.example.com/o/tok.gif?a=1&b";
+    const IMAGE: &str = "<img src=\"https://n.example.com/o/tok.gif?a=1&amp;b\" width=\"1\" height=\"1\" alt=\"\" \
+                         style=\"border:0\">";
+    let check = |body: &str, end: &str| {
+        let text = opened_at(BodyFormat::Html, body, Some(URL));
+        assert!(text.contains(&format!("{IMAGE}{end}")), "{text}");
+        assert_eq!(text.matches("/o/tok").count(), 1, "{text}");
+        assert!(!opened_at(BodyFormat::Html, body, None).contains("/o/tok"));
+    };
+    check("<html><body><p>Hi</p></body></html>", "</body></html>\n");
+    check("<p>Hi</p>", "</body></html>\n");
+    let plain = opened_at(BodyFormat::Text, "Hi", Some(URL));
+    assert!(!plain.contains("/o/tok"), "{plain}");
+}
+
+#[test]
+fn the_image_of_an_open_finds_the_end_of_any_body() {
+    let check = |html: &str, before: &str, after: &str| {
+        let mut out = html.to_owned();
+        add_image(&mut out, "u");
+        let image = "<img src=\"u\" width=\"1\" height=\"1\" alt=\"\" style=\"border:0\">";
+        assert_eq!(out, format!("{before}{image}{after}"), "{html}");
+    };
+    check("<body>Hi</body></html>\n", "<body>Hi", "</body></html>\n");
+    check("<BODY>Hi</BODY >\n", "<BODY>Hi", "</BODY >\n");
+    check("<p>Hi</p>\n", "<p>Hi</p>", "\n");
+    check("Hi </", "Hi </", "");
+    check("tiếng Việt</bódy", "tiếng Việt</bódy", "");
+    check("", "", "");
 }

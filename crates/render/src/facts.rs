@@ -95,6 +95,8 @@ pub struct RecipientFacts<'a> {
     pub unsubscribe_token: &'a str,
     /// Appended to `view_base`.
     pub view_token: &'a str,
+    /// Address of the image at the end of the HTML part that tells of its opening; absent where opens are not counted.
+    pub open_url: Option<&'a str>,
     /// X-Postroad-Ref.
     pub reference: &'a str,
     /// From as the relay forces it (a Gmail account sends as itself); the campaign's From becomes Reply-To.

@@ -7,7 +7,6 @@
 //! know what a mail or a webhook is.
 
 use crate::backend::{Named, read, tx};
-use crate::counters::{Delta, add_counters};
 use crate::feedback_words::{NewFeedback, Recorded, SentLine, SentRow, Strength};
 use crate::ledger::{apply, lock_limits, save_books};
 use crate::sql::sql;
@@ -35,17 +34,21 @@ sql! {
 }
 
 #[derive(Debug, sqlx::FromRow)]
-struct Locked {
-    state: i64,
-    role: i64,
-    lane_relay: i64,
-    copy_no: i64,
-    content_hash: Option<i64>,
+pub(crate) struct Locked {
+    pub(crate) state: i64,
+    pub(crate) role: i64,
+    pub(crate) lane_relay: i64,
+    pub(crate) copy_no: i64,
+    pub(crate) content_hash: Option<i64>,
     over: i64,
 }
 
 /// What the row becomes. A campaign that is over sends nothing again.
-fn next_state(row: &Locked, state: DeliveryState, evidence: Evidence) -> Option<DeliveryState> {
+pub(crate) fn next_state(
+    row: &Locked,
+    state: DeliveryState,
+    evidence: Evidence,
+) -> Option<DeliveryState> {
     let evidence =
         if evidence == Evidence::Quota && row.over != 0 { Evidence::Returned } else { evidence };
     state.after_evidence(evidence)
@@ -58,21 +61,21 @@ macro_rules! move_row {
         if $to == DeliveryState::Scheduled {
             let copy = $row.copy_no + i64::from($row.content_hash.is_some());
             let batch = serde_json::json!([{"b": id.bucket, "i": id.id, "c": copy, "m": null, "k": 0}]);
-            sqlx::query(crate::closing::ROWS_REOPEN.of($e))
+            sqlx::query($crate::closing::ROWS_REOPEN.of($e))
                 .bind(batch.to_string())
                 .bind($now.0)
                 .execute(&mut *$c)
                 .await
-                .named(&crate::closing::ROWS_REOPEN)?;
-            sqlx::query(crate::audience::QUEUE_ADD.of($e))
+                .named(&$crate::closing::ROWS_REOPEN)?;
+            sqlx::query($crate::audience::QUEUE_ADD.of($e))
                 .bind($new.row.campaign.0)
                 .bind($new.row.provider.code())
                 .execute(&mut *$c)
                 .await
-                .named(&crate::audience::QUEUE_ADD)?;
+                .named(&$crate::audience::QUEUE_ADD)?;
         } else {
             let (code, status, words) = &$new.said;
-            sqlx::query(FEEDBACK_MOVE.of($e))
+            sqlx::query($crate::feedback::FEEDBACK_MOVE.of($e))
                 .bind(id.bucket)
                 .bind(id.id)
                 .bind($to.code())
@@ -82,18 +85,20 @@ macro_rules! move_row {
                 .bind(words)
                 .execute(&mut *$c)
                 .await
-                .named(&FEEDBACK_MOVE)?;
+                .named(&$crate::feedback::FEEDBACK_MOVE)?;
         }
         if let Some(role) = Role::from_code($row.role) {
-            let lane = RelayId($row.lane_relay);
-            let moved = Delta::moved($new.row.campaign, role, lane, $from, $to);
-            add_counters!($c, $e, [moved]);
+            let lane = postroad_model::RelayId($row.lane_relay);
+            let moved = $crate::counters::Delta::moved($new.row.campaign, role, lane, $from, $to);
+            $crate::counters::add_counters!($c, $e, [moved]);
         }
     }};
 }
 
+pub(crate) use move_row;
+
 /// 1 for what a token found about a row of the audience.
-fn proven(new: &NewFeedback) -> i64 {
+pub(crate) fn proven(new: &NewFeedback) -> i64 {
     i64::from(new.strength == Strength::Strong && new.row.role == Role::Audience)
 }
 
@@ -138,7 +143,7 @@ macro_rules! blocks {
 /// Writes the event inside a `tx!` body; `None` when its key is there.
 macro_rules! insert_event {
     ($c:expr, $e:expr, $new:expr) => {{
-        let event: Option<i64> = sqlx::query_scalar(FEEDBACK_EVENT.of($e))
+        let event: Option<i64> = sqlx::query_scalar($crate::feedback::FEEDBACK_EVENT.of($e))
             .bind($new.at.0)
             .bind($new.kind.as_str())
             .bind($new.row.campaign.0)
@@ -153,13 +158,15 @@ macro_rules! insert_event {
             .bind($new.row.provider.code())
             .bind($new.verdict.map(|(kind, _)| kind.as_str()))
             .bind($new.verdict.map(|(_, reason)| reason.as_str()))
-            .bind(proven($new))
+            .bind($crate::feedback::proven($new))
             .fetch_optional(&mut *$c)
             .await
-            .named(&FEEDBACK_EVENT)?;
+            .named(&$crate::feedback::FEEDBACK_EVENT)?;
         event
     }};
 }
+
+pub(crate) use insert_event;
 
 /// Suppresses the address inside a `tx!` body, if its reports reach the threshold.
 macro_rules! suppress_if_reached {

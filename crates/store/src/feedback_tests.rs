@@ -15,11 +15,11 @@ use postroad_testkit::builders;
 use postroad_testkit::rows::BUCKET;
 use std::time::Duration;
 
-const NOW: Timestamp = Timestamp(1_796_000_000_000);
+pub(crate) const NOW: Timestamp = Timestamp(1_796_000_000_000);
 const DAY: i64 = 86_400_000;
 
-struct Scene {
-    store: Store,
+pub(crate) struct Scene {
+    pub(crate) store: Store,
     _guard: Box<dyn std::any::Any>,
 }
 
@@ -27,7 +27,7 @@ fn an() -> EmailAddress {
     builders::address("an@example.vn")
 }
 
-async fn scenes() -> Vec<Scene> {
+pub(crate) async fn scenes() -> Vec<Scene> {
     let mut all = Vec::new();
     for (store, guard) in stores().await {
         let scene = Scene { store, _guard: guard };
@@ -40,7 +40,7 @@ async fn scenes() -> Vec<Scene> {
 }
 
 impl Scene {
-    async fn sql(&self, text: &'static str, numbers: &[i64], words: &[&str]) {
+    pub(crate) async fn sql(&self, text: &'static str, numbers: &[i64], words: &[&str]) {
         self.try_sql(text, numbers, words).await.unwrap();
     }
 
@@ -82,7 +82,7 @@ impl Scene {
     }
 
     /// A row of An's that went through relay 9, with a copy on the wire if it was sent.
-    async fn row(&self, campaign: i64, role: Role, state: DeliveryState) -> SentRow {
+    pub(crate) async fn row(&self, campaign: i64, role: Role, state: DeliveryState) -> SentRow {
         let hash = self.store.keys().address_hash(&an());
         self.sql(
             "INSERT INTO deliveries (bucket, campaign_id, role, slot, address, address_hash, provider, pool_id, rank, \
@@ -103,14 +103,23 @@ impl Scene {
         self.store.sent_row(id).await.unwrap().unwrap()
     }
 
-    async fn state(&self, row: &SentRow) -> DeliveryState {
+    pub(crate) async fn state(&self, row: &SentRow) -> DeliveryState {
         self.store.sent_row(row.id).await.unwrap().unwrap().state
     }
 
     /// Counters of a campaign that are not zero: state and n.
-    async fn counted(&self, campaign: i64) -> Vec<(i64, i64)> {
+    pub(crate) async fn counted(&self, campaign: i64) -> Vec<(i64, i64)> {
         let all = self.store.counters(CampaignId(campaign)).await.unwrap();
         all.iter().filter(|c| c.n != 0).map(|c| (c.code, c.n)).collect()
+    }
+
+    /// The kinds of a row's events, in order.
+    pub(crate) async fn events(&self, row: &SentRow) -> crate::Result<Vec<String>> {
+        tx!(&self.store, |c, _e| {
+            let kinds = "SELECT kind FROM events WHERE delivery_id = $1 ORDER BY id";
+            let kinds = sqlx::query_scalar(kinds).bind(row.id.id);
+            Ok(kinds.fetch_all(&mut *c).await.unwrap())
+        })
     }
 
     async fn take(&self, new: &NewFeedback) -> Recorded {

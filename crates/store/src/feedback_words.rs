@@ -93,6 +93,8 @@ pub enum EventKind {
     Delayed,
     /// It was opened.
     Opened,
+    /// A program fetched its image, whether anybody reads it or not: no sign of life.
+    Prefetched,
     /// A link was followed.
     Clicked,
     /// An automatic answer.
@@ -115,6 +117,7 @@ impl EventKind {
             Self::Delivered => "delivered",
             Self::Delayed => "delayed",
             Self::Opened => "opened",
+            Self::Prefetched => "prefetched",
             Self::Clicked => "clicked",
             Self::AutoReply => "auto_reply",
             Self::NotSpam => "not_spam",

@@ -33,6 +33,9 @@ mod lease_words;
 mod leases;
 mod ledger;
 mod lists;
+mod opens;
+#[cfg(test)]
+mod opens_tests;
 mod pages;
 mod plans;
 mod providers;
@@ -78,6 +81,7 @@ pub use lease_words::{Idle, LeaseAnswer, LeaseRequest, ServeWhich};
 pub use leases::MAX_BATCH;
 pub use ledger::{LedgerAct, LimitBook, Reserved};
 pub use lists::{ListDeletion, ListInfo, Unsubscribe, UnsubscribeFrom, Unsubscribed};
+pub use opens::{OpenCounts, OpenRecorded};
 pub use pages::OverTime;
 pub use plans::StoredPlan;
 pub use providers::HostedContact;

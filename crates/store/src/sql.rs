@@ -91,6 +91,7 @@ pub fn statements() -> impl Iterator<Item = &'static Statement> {
         crate::feedback::STATEMENTS,
         crate::feedback_views::STATEMENTS,
         crate::jobs::STATEMENTS,
+        crate::opens::STATEMENTS,
         crate::pages::STATEMENTS,
         crate::plans::STATEMENTS,
         crate::providers::STATEMENTS,

@@ -157,6 +157,7 @@ pub fn campaign_settings() -> CampaignSettings {
         expires_at: None,
         seeds: postroad_model::seed::SeedChoice::default(),
         on_unknown: OnUnknown::Hold,
+        track_opens: false,
         canary: None,
         locale: "en".into(),
         zone: "Asia/Ho_Chi_Minh".into(),

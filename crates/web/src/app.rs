@@ -1,7 +1,7 @@
 //! What the handlers share: the store, the numbers, the clock, the engine's status and the maker of web views.
 
 use crate::exporter::Exporter;
-use crate::public::hook::AT_ONCE;
+use crate::public::{hook, open};
 use postroad_feedback::webhook::Hooks;
 use postroad_metrics::Metrics;
 use postroad_model::token::LinkToken;
@@ -73,6 +73,7 @@ pub struct App {
     pub(crate) min_inbox: Option<f64>,
     pub(crate) hooks: Option<Arc<Hooks>>,
     pub(crate) hook_places: Arc<Semaphore>,
+    pub(crate) open_places: Arc<Semaphore>,
 }
 
 impl App {
@@ -85,7 +86,8 @@ impl App {
         engine: watch::Receiver<EngineStatus>,
         view: View,
     ) -> Self {
-        let hook_places = Arc::new(Semaphore::new(AT_ONCE));
+        let hook_places = Arc::new(Semaphore::new(hook::AT_ONCE));
+        let open_places = Arc::new(Semaphore::new(open::AT_ONCE));
         let exporter = Arc::default();
         Self {
             store,
@@ -97,6 +99,7 @@ impl App {
             min_inbox: None,
             hooks: None,
             hook_places,
+            open_places,
         }
     }
 

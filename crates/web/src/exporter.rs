@@ -43,6 +43,8 @@ struct Kept {
     domain: String,
     /// The inbox rate that it wants itself.
     min_inbox: Option<f64>,
+    /// Whether it counts opens.
+    tracks_opens: bool,
 }
 
 /// A campaign that is shown.
@@ -94,20 +96,27 @@ async fn read(
     settings.retain(|id, _| glances.iter().any(|g| g.id == *id));
     let mut shown = Vec::with_capacity(glances.len());
     let mut campaigns = Vec::with_capacity(glances.len());
+    let ids: Vec<CampaignId> = glances.iter().map(|g| g.id).collect();
+    let mut opens = store.opens_of(&ids).await?;
     for glance in glances {
         let kept = match settings.get(&glance.id) {
             Some((version, kept)) if *version == glance.version => kept.clone(),
             Some(_) | None => {
                 let read = store.campaign_by_id(glance.id).await?.campaign.settings;
                 let domain = read.from.address.domain().as_str().to_owned();
-                let kept = Kept { domain, min_inbox: read.canary.map(|c| c.min_inbox) };
+                let kept = Kept {
+                    domain,
+                    min_inbox: read.canary.map(|c| c.min_inbox),
+                    tracks_opens: read.track_opens,
+                };
                 settings.insert(glance.id, (glance.version, kept.clone()));
                 kept
             }
         };
         let min_inbox = kept.min_inbox.or(app.min_inbox);
         shown.push(Shown { id: glance.id, name: glance.name.clone(), min_inbox });
-        campaigns.push(campaign_gauges(glance, kept.domain));
+        let opens = kept.tracks_opens.then(|| opens.remove(&glance.id).unwrap_or_default());
+        campaigns.push(CampaignGauges { opens, ..campaign_gauges(glance, kept.domain) });
     }
     let names = store.relay_names().await?;
     let quotas = store.all_limits().await?.into_iter().filter_map(|b| quota_gauges(b, now));
@@ -162,6 +171,7 @@ fn campaign_gauges(glance: CampaignGlance, from_domain: String) -> CampaignGauge
         recipients: glance.recipients,
         deferred: glance.deferred,
         oldest_due: glance.oldest_due,
+        opens: None,
     }
 }
 

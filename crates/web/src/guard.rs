@@ -29,6 +29,7 @@ fn route_of(path: &str) -> HttpRoute {
     match path.split('/').nth(1) {
         Some("u") => HttpRoute::Unsubscribe,
         Some("v") => HttpRoute::View,
+        Some("o") => HttpRoute::Open,
         Some("hook") => HttpRoute::Hook,
         Some("metrics") => HttpRoute::Metrics,
         Some("healthz" | "readyz") => HttpRoute::Health,
@@ -83,6 +84,7 @@ mod tests {
         let check = |path, route| assert_eq!(route_of(path), route, "{path}");
         check("/u/abc", HttpRoute::Unsubscribe);
         check("/v/abc", HttpRoute::View);
+        check("/o/abc.gif", HttpRoute::Open);
         check("/hook/ses", HttpRoute::Hook);
         check("/metrics", HttpRoute::Metrics);
         check("/readyz", HttpRoute::Health);

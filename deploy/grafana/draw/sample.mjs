@@ -9,6 +9,11 @@ const HOURS = 6;
 const STEP = 30;
 const PROVIDERS = { google: 0.45, microsoft: 0.25, yahoo: 0.12, apple: 0.06, other: 0.12 };
 const RELAYS = { 'gmail-anna': 0.1, 'gmail-minh': 0.1, 'ses-1': 0.8 };
+// Opens of what was accepted, by how they were; Google's fall when its copies go to spam.
+const OPENS = {
+  google: { human: 0.02, proxy: 0.24, prefetch: 0.01 }, microsoft: { human: 0.21, proxy: 0, prefetch: 0.04 }, yahoo: { human: 0.04, proxy: 0.19, prefetch: 0 },
+  apple: { human: 0.05, proxy: 0, prefetch: 0.55 }, other: { human: 0.2, proxy: 0, prefetch: 0.08 },
+};
 const SEEDS = { google: 6, microsoft: 4, yahoo: 2 };
 
 function wilson(k, n) {
@@ -79,6 +84,12 @@ function* samples(start) {
     yield* seeds(t, second, c);
     for (const [provider, x] of Object.entries(PROVIDERS)) {
       add(`u|${provider}`, share < 1 ? 0.02 * x : 0); yield ['postroad_unsubscribes_total', `${c},provider="${provider}"`, t, counts[`u|${provider}`]];
+      const fetched = second > 2700 ? audience * x * STEP / (4.6 * 3600) : 0;
+      for (const [kind, n] of Object.entries(OPENS[provider])) {
+        add(`o|${provider}${kind}`, share < 1 ? fetched * n * (provider === 'google' && second > 10800 ? 0.3 : 1) : 0);
+        const k = `${c},provider="${provider}",kind="${kind}"`;
+        yield ['postroad_opens_total', k, t, Math.round(counts[`o|${provider}${kind}`])]; yield ['postroad_campaign_opens', k, t, Math.round(counts[`o|${provider}${kind}`])];
+      }
       for (const [le, q] of [['1', 0.1], ['15', 0.5], ['60', 0.7], ['300', 0.85], ['900', 0.97], ['3600', 1], ['+Inf', 1]]) { add(`y|${provider}${le}`, x * q); yield ['postroad_delivery_delay_seconds_bucket', `provider="${provider}",le="${le}"`, t, counts[`y|${provider}${le}`]]; }
     }
     for (const [route, cls, n] of [['unsubscribe', '2xx', 0.2], ['view', '2xx', 0.5], ['metrics', '2xx', 2], ['health', '2xx', 3], ['other', '4xx', 0.1]]) { add(`h|${route}`, n * next() * 2); yield ['postroad_http_requests_total', `route="${route}",class="${cls}"`, t, counts[`h|${route}`]]; }

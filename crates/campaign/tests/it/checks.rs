@@ -3,7 +3,7 @@
 use crate::on_both_engines;
 use crate::world::World;
 use postroad_campaign::{Error, check, plan, schedule};
-use postroad_model::campaign::CampaignSettings;
+use postroad_model::campaign::{BodyFormat, CampaignSettings};
 use postroad_model::relay::{Relay, Senders};
 use postroad_testkit::builders;
 use serde_json::json;
@@ -66,6 +66,32 @@ on_both_engines! {
         world.setup.relays[0] = remote;
         let both = refusal(&world, |_| ()).await;
         assert!(both.contains("nobody could unsubscribe") && both.contains("may send as example.net"), "{both}");
+    }
+
+    async fn opens_are_counted_by_an_image_that_needs_https_and_html(world) {
+        world.subscribe("all", &[("anna@example.com", json!({"city": "Hue"}))]).await;
+        let plain = |s: &mut CampaignSettings| {
+            s.track_opens = true;
+            s.content.format = BodyFormat::Text;
+            s.content.body = "Hi {{unsubscribe_url}}".into();
+        };
+        let mut settings = world.settings();
+        settings.track_opens = true;
+        let now = world.now();
+        let code = |report: &postroad_campaign::CheckReport| {
+            report.findings.iter().find(|f| f.code.starts_with("opens_")).map(|f| f.code)
+        };
+        let fine = check(&world.store, &world.setup, ("c", &settings), now, now).await.unwrap();
+        assert_eq!(code(&fine), None, "{:?}", fine.findings);
+        plain(&mut settings);
+        let text = check(&world.store, &world.setup, ("c", &settings), now, now).await.unwrap();
+        assert!(text.passes() && code(&text) == Some("opens_without_html"), "{:?}", text.findings);
+        let mut world = world;
+        for url in [None, Some("http://news.example.com".to_owned())] {
+            world.setup.public_url = url;
+            let refused = refusal(&world, |s| s.track_opens = true).await;
+            assert!(refused.contains("track_opens needs [web] public_url"), "{refused}");
+        }
     }
 
     async fn what_is_scheduled_is_copied_and_may_be_replaced_until_it_starts(world) {

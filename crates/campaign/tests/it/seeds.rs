@@ -2,12 +2,12 @@
 
 use crate::on_both_engines;
 use crate::world::World;
-use postroad_campaign::{CheckReport, Composer, Happened, Recipient};
+use postroad_campaign::{CheckReport, Composer, Happened, OPEN_PATH, Recipient, UNSUBSCRIBE_PATH};
 use postroad_model::MailboxProvider::{self, Google, Other, Yahoo};
 use postroad_model::delivery::Role;
 use postroad_model::placement::Placement;
 use postroad_model::seed::{MoreAddresses, Seed, SeedChoice};
-use postroad_model::token::LinkEffect;
+use postroad_model::token::{LinkEffect, LinkKind};
 use postroad_store::{SeedCopy, Settled};
 use postroad_testkit::builders;
 use std::collections::BTreeSet;
@@ -89,11 +89,11 @@ on_both_engines! {
         assert_eq!((report.cancelled, report.seeds.accepted), (20, 0));
     }
 
-    async fn a_seeds_links_change_nothing(world) {
+    async fn a_seeds_links_and_image_change_nothing(world) {
         let mut world = world;
         with_seeds(&mut world);
         world.subscribe_many("all", 1).await;
-        world.start(&world.campaign("c")).await;
+        world.start(&world.campaign_with("c", |s| s.track_opens = true)).await;
         world.step().await;
         let campaign = world.store.campaign("c").await.unwrap().campaign;
         let composer = Composer::new(&campaign, &world.setup, world.store.keys()).unwrap();
@@ -102,11 +102,16 @@ on_both_engines! {
             for (row, _) in world.lease_on(lane, 10).await {
                 let message = composer.compose(&Recipient::leased(&row, world.now()), None).unwrap();
                 let text = String::from_utf8(message.bytes).unwrap();
-                let unfolded = text.replace("\r\n ", "");
-                let link = unfolded.split("/u/").nth(1).unwrap();
-                let token: String = link.chars().take_while(|c| !matches!(c, '>' | '"' | ' ' | '\r')).collect();
-                let token = world.store.keys().read_link(&token).unwrap();
-                effects.push((row.role, token.effect));
+                let unfolded = text.replace("\r\n ", "").replace("=\r\n", "");
+                let token = |path| {
+                    let link = unfolded.split(path).nth(1).unwrap();
+                    let end = |c: &char| !matches!(c, '>' | '"' | ' ' | '\r' | '.');
+                    let token: String = link.chars().take_while(end).collect();
+                    world.store.keys().read_link(&token).unwrap()
+                };
+                let (leave, image) = (token(UNSUBSCRIBE_PATH), token(OPEN_PATH));
+                assert_eq!((image.kind, image.delivery, image.effect), (LinkKind::Open, row.id, leave.effect));
+                effects.push((row.role, leave.effect));
             }
         }
         effects.sort_by_key(|(role, _)| role.code());

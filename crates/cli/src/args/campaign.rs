@@ -136,6 +136,9 @@ pub struct SpecArgs {
     /// The inbox rate that lets the campaign go on; 0.8 when absent.
     #[arg(long, value_name = "RATE")]
     pub canary_min_inbox: Option<String>,
+    /// Count opens by an image in each message, compared between mailbox providers; off unless said.
+    #[arg(long)]
+    pub track_opens: bool,
 }
 
 #[derive(Debug, Args)]

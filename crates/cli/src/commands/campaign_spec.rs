@@ -96,6 +96,7 @@ fn raw(args: &SpecArgs) -> Result<RawSpec> {
         seeds: seeds(&args.seeds),
         on_unknown: args.on_unknown.clone().map(RawOnUnknown::Word),
         canary: canary(args),
+        track_opens: args.track_opens.then_some(true),
     })
 }
 

@@ -8,6 +8,7 @@ use postroad_metrics::{
 use postroad_model::MailboxProvider::{Google, Other};
 use postroad_model::Timestamp;
 use postroad_model::delivery::DeliveryState;
+use postroad_model::open::OpenKind;
 use postroad_model::verdict::{BounceKind, Reason};
 use postroad_testkit::skip;
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ fn campaign(name: &str) -> CampaignGauges {
         recipients: BTreeMap::from([(DeliveryState::Scheduled, 7), (DeliveryState::Accepted, 3)]),
         deferred: 2,
         oldest_due: Some(NOW.plus_ms(-90_000)),
+        opens: Some(BTreeMap::from([((Google, OpenKind::Proxy), 2)])),
     }
 }
 
@@ -87,6 +89,7 @@ pub fn everything() -> Metrics {
     metrics.delivery_delay(Other, Duration::from_secs(20));
     metrics.connections("ses-1", ConnectionState::Busy, 4);
     metrics.unsubscribed("autumn", Google);
+    metrics.opened("autumn", Google, OpenKind::Proxy);
     metrics.http_request(HttpRoute::Unsubscribe, 200);
     metrics.came_back("autumn", "ses-1", Other, BounceKind::Hard, Reason::BadMailbox);
     metrics.came_back("autumn", "ses-1", Other, BounceKind::AutoReply, Reason::AutoReply);
@@ -122,6 +125,8 @@ fn what_happened_is_counted_under_its_labels() {
         r#"postroad_bounces_total{campaign="autumn",kind="autoreply",provider="other",reason="auto_reply",relay="ses-1"} 1"#,
         r#"postroad_complaints_total{campaign="autumn",provider="google",relay="ses-1"} 1"#,
         r#"postroad_complaints_total{campaign="autumn",provider="other",relay="ses-1"} 0"#,
+        r#"postroad_opens_total{campaign="autumn",kind="proxy",provider="google"} 1"#,
+        r#"postroad_opens_total{campaign="autumn",kind="human",provider="apple"} 0"#,
         r#"postroad_preflight_check{check="dmarc",domain="news.example.com"} 0"#,
         r#"postroad_build_info{version="0.1.0"} 1"#,
     ] {

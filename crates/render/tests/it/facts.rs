@@ -42,6 +42,7 @@ impl Case {
             date: Timestamp(1_796_083_200_000),
             unsubscribe_token: "mzxw6ytboi",
             view_token: "nrxxe3i",
+            open_url: None,
             reference: "onxw2zj",
             forced_from: self.forced_from.as_ref(),
         }

@@ -1,6 +1,7 @@
--- feedback_events: what came back, the newest first; of a campaign (0: any) and a kind ('': any), before an event
+-- feedback_events: what came back, the newest first, without opened images; of a campaign (0: any) and a kind ('': any), before an event
 SELECT v.id, v.at, v.kind, v.bounce, v.reason, k.name AS campaign, r.name AS relay, v.provider, d.address, v.data
 FROM events v LEFT JOIN campaigns k ON k.id = v.campaign_id LEFT JOIN relays r ON r.id = v.relay_id
     LEFT JOIN deliveries d ON d.bucket = v.bucket AND d.id = v.delivery_id
 WHERE v.id < $2 AND v.address_hash IS NOT NULL AND (v.campaign_id = $1 OR $1 = 0) AND (v.bounce = $3 OR $3 = '')
+    AND (v.dedup IS NULL OR v.dedup NOT LIKE 'open:%')
 ORDER BY v.id DESC LIMIT $4

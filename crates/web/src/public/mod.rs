@@ -2,6 +2,7 @@
 
 pub(crate) mod hook;
 mod language;
+pub(crate) mod open;
 mod page;
 mod unsubscribe;
 mod view;
@@ -27,6 +28,7 @@ pub(crate) fn router(app: App) -> Router {
     Router::new()
         .route("/u/{token}", get(unsubscribe::show).post(unsubscribe::act))
         .route("/v/{token}", get(view::show))
+        .route("/o/{file}", get(open::show))
         .route("/hook/{name}", post(hook::take))
         .route("/robots.txt", get(robots))
         .method_not_allowed_fallback(wrong_method)
@@ -58,5 +60,9 @@ fn read_token(
 ) -> Option<LinkToken> {
     let Path(text) = path.ok()?;
     let text = text.trim_matches(|c: char| !c.is_ascii_alphanumeric());
-    app.store.keys().read_link(text).ok().filter(|token| token.kind == kind)
+    read(app, text).filter(|token| token.kind == kind)
+}
+
+fn read(app: &App, text: &str) -> Option<LinkToken> {
+    app.store.keys().read_link(text).ok()
 }

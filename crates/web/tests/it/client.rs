@@ -19,7 +19,8 @@ impl Answer {
     }
 
     fn parse(octets: &[u8]) -> Self {
-        let text = std::str::from_utf8(octets).unwrap();
+        // An image is no text.
+        let text = String::from_utf8_lossy(octets);
         let (head, body) =
             text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head: {text:?}"));
         let mut lines = head.split("\r\n");

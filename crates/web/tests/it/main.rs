@@ -6,6 +6,7 @@ mod admin;
 mod client;
 mod hook;
 mod limits;
+mod open;
 mod unsubscribe;
 mod view;
 mod world;

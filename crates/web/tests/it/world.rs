@@ -5,13 +5,14 @@ use postroad_feedback::webhook::{Fetch, Hook, HookKind, Hooks, Shared};
 use postroad_feedback::{Feedback, Settings};
 use postroad_metrics::Metrics;
 use postroad_model::campaign::{CampaignAct, CampaignKind, CampaignSettings};
-use postroad_model::delivery::{DeliveryState, Role};
+use postroad_model::delivery::{DeliveryState, Leased, Role};
 use postroad_model::token::{LinkEffect, LinkKind, LinkToken};
-use postroad_model::{CampaignId, ContactId, DeliveryId, ListId, MailboxProvider};
+use postroad_model::{CampaignId, ContactId, DeliveryId, LeaseToken, ListId, MailboxProvider};
 use postroad_model::{Clock, Secret};
 use postroad_store::{
-    Brake, Commit, ContactStory, Durability, ImportRow, ImportSlice, NewCampaign, RowStory, Store,
-    StoreSettings, Takeover,
+    Brake, Claim, Commit, ContactStory, Durability, ImportRow, ImportSlice, Intent, LeaseRequest,
+    NewCampaign, RowStory, ServeWhich, Settled, Settlement, Store, StoreSettings, Takeover, Was,
+    WriteBatch,
 };
 use postroad_testkit::builders::{address, campaign_settings, per_day, token_keys};
 use postroad_testkit::{SimClock, loopback, postgres, sqlite};
@@ -149,6 +150,59 @@ impl World {
         self.row(text).await.state
     }
 
+    /// Sends to these through a relay that nothing keeps back; what is not named waits.
+    pub async fn send(&self, people: &[(&str, Settled)]) {
+        let now = self.clock.now();
+        let relay = self.store.register_relays(&["ses-1".into()]).await.unwrap()["ses-1"];
+        let pool = self.store.register_pools(&["newsletter".into()]).await.unwrap()["newsletter"];
+        let node = self.store.register_node("sender", "0.0.0", now).await.unwrap();
+        let scope = "relay:ses-1".to_owned();
+        self.store.sync_limits(&scope, &[per_day(450)], now).await.unwrap();
+        let times = (now, now.plus_ms(30_000));
+        let taken = self.store.take_lanes(node, &scope, &[relay], times, Takeover::Now).await;
+        let (lane, _) = taken.unwrap().unwrap().remove(0);
+        let (epoch, token) = (lane.epoch, LeaseToken(now.0));
+        let (pools, which) = (vec![pool], ServeWhich::All);
+        let request =
+            LeaseRequest { node, relay, epoch, scope, pools, token, want: 9, which, turn: 1 };
+        let rows = self.store.lease(&request, now).await.unwrap().rows;
+        let claim = |row: &Leased| Claim {
+            id: row.id,
+            campaign: row.campaign,
+            role: row.role,
+            relay,
+            epoch,
+            token,
+            attempt: row.attempt,
+        };
+        let wanted = |row: &&Leased| people.iter().any(|(who, _)| address(who) == row.address);
+        let rows: Vec<&Leased> = rows.iter().filter(wanted).collect();
+        assert_eq!(rows.len(), people.len());
+        let intents = rows.iter().map(|row| Intent {
+            claim: claim(row),
+            content_hash: 7,
+            mail_from: "news@news.example.com".into(),
+            date: now,
+        });
+        let batch = WriteBatch { settlements: Vec::new(), intents: intents.collect() };
+        assert_eq!(self.store.write(&batch, now).await.unwrap().granted.len(), rows.len());
+        let settled = |row: &Leased| {
+            let (_, settled) = people.iter().find(|(who, _)| address(who) == row.address).unwrap();
+            Settlement {
+                claim: claim(row),
+                settled: settled.clone(),
+                reply: None,
+                phase: Some("data"),
+                rule: None,
+                was: Was::Sending,
+                seen: postroad_store::Seen::default(),
+            }
+        };
+        let settlements = rows.iter().map(|row| settled(row)).collect();
+        let batch = WriteBatch { settlements, intents: Vec::new() };
+        self.store.write(&batch, now).await.unwrap();
+    }
+
     /// All that an unsubscribe could change, as text.
     pub async fn everything(&self) -> String {
         let mut all = Vec::new();
@@ -192,7 +246,8 @@ async fn running_campaign(store: &Store, clock: &SimClock) -> (CampaignId, Vec<L
         store.import_slice(run, &slice, Commit::Keep, now).await.unwrap();
     }
     store.register_pools(&["newsletter".into()]).await.unwrap();
-    let settings = CampaignSettings { lists: vec!["news".into()], ..campaign_settings() };
+    let settings =
+        CampaignSettings { lists: vec!["news".into()], track_opens: true, ..campaign_settings() };
     let new = NewCampaign { name: CAMPAIGN.into(), kind: CampaignKind::Bulk, settings, seed: 7 };
     let acts = [CampaignAct::Schedule { at: now }];
     let id = store.save_campaign(&new, &acts, now).await.unwrap().campaign.id;
