@@ -31,6 +31,7 @@ sql! {
     both FEEDBACK_COUNT_CAMPAIGN = "feedback_count_campaign";
     both FEEDBACK_ROW = "feedback_row";
     both FEEDBACK_ROWS_OF = "feedback_rows_of";
+    both SEED_COPY_AGAIN = "seed_copy_again";
 }
 
 #[derive(Debug, sqlx::FromRow)]
@@ -67,12 +68,21 @@ macro_rules! move_row {
                 .execute(&mut *$c)
                 .await
                 .named(&$crate::closing::ROWS_REOPEN)?;
-            sqlx::query($crate::audience::QUEUE_ADD.of($e))
-                .bind($new.row.campaign.0)
-                .bind($new.row.provider.code())
-                .execute(&mut *$c)
-                .await
-                .named(&$crate::audience::QUEUE_ADD)?;
+            if $row.role == Role::Audience.code() {
+                sqlx::query($crate::audience::QUEUE_ADD.of($e))
+                    .bind($new.row.campaign.0)
+                    .bind($new.row.provider.code())
+                    .execute(&mut *$c)
+                    .await
+                    .named(&$crate::audience::QUEUE_ADD)?;
+            } else {
+                // Its relay takes the row itself; a seed's copy is looked for anew, a test has none.
+                sqlx::query($crate::feedback::SEED_COPY_AGAIN.of($e))
+                    .bind(id.id)
+                    .execute(&mut *$c)
+                    .await
+                    .named(&$crate::feedback::SEED_COPY_AGAIN)?;
+            }
         } else {
             let (code, status, words) = &$new.said;
             sqlx::query($crate::feedback::FEEDBACK_MOVE.of($e))

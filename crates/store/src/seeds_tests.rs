@@ -3,14 +3,18 @@
 //! The audience is written here by hand, so that these tests depend on no other part of the program.
 
 use crate::backend::tx;
+use crate::seeds::UNRELEASED;
 use crate::test_stores::{sql, stores};
 use crate::{
-    Authentication, JobLease, LeaseRequest, NewSeedCopy, SeedLook, ServeWhich, Store, UNRELEASED,
+    Authentication, EventKind, JobLease, LeaseRequest, NewFeedback, NewSeedCopy, Recorded,
+    SeedLook, ServeWhich, Store, Strength,
 };
 use postroad_model::delivery::{DeliveryState, Role};
+use postroad_model::feedback::Evidence;
 use postroad_model::placement::{AuthResult, Placement, PlacementCounts};
+use postroad_model::verdict::{BounceKind, Reason};
 use postroad_model::{
-    CampaignId, Epoch, LeaseToken, MailboxProvider, NodeId, PoolId, RelayId, Timestamp,
+    CampaignId, DeliveryId, Epoch, LeaseToken, MailboxProvider, NodeId, PoolId, RelayId, Timestamp,
 };
 use postroad_testkit::builders;
 use std::time::Duration;
@@ -244,6 +248,72 @@ async fn a_copy_whose_answer_was_lost_is_awaited_from_when_that_was() {
         assert_eq!((copy.state, copy.accepted_at), (DeliveryState::Unknown, Some(lost)));
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_copy_that_a_quota_sent_back_goes_through_its_relay_again_and_is_awaited_anew() {
+    on_both(async |store| {
+        plan(&store).await;
+        store.release_seeds(ONE, i64::MAX, NOW).await.unwrap();
+        settle(&store, 9, 3, NOW).await;
+        settle(&store, 10, 3, NOW).await;
+        let lost = store.seed_copies(ONE).await.unwrap().remove(0);
+        let job = job(&store, "seed:gmail-1").await;
+        let looked = SeedLook { next_look_at: None, ..look(&lost, Placement::Missing) };
+        store.record_seed_looks(&job, "gmail-1", &[looked], None, NOW).await.unwrap();
+        notice(&store, lost.delivery).await;
+        let late = look(&lost, Placement::Pending);
+        store.record_seed_looks(&job, "gmail-1", &[late], None, NOW).await.unwrap();
+        let copy = store.seed_copies(ONE).await.unwrap().remove(0);
+        assert_eq!((copy.state, copy.placement), (DeliveryState::Scheduled, Placement::NotSent));
+        assert_eq!((copy.accepted_at, copy.looks, copy.closed), (None, 0, false));
+        assert!(leased(&store, 10).await.is_empty(), "the other relay of the pool");
+        let rows = leased(&store, 9).await;
+        assert_eq!(rows.iter().map(|r| r.id).collect::<Vec<_>>(), [lost.delivery]);
+        let day = NOW.plus_ms(86_400_000);
+        settle(&store, 9, 3, day).await;
+        let open = store.open_seed_copies("gmail-1", (Duration::ZERO, day), 50).await.unwrap();
+        let again = open.iter().find(|c| c.delivery == lost.delivery).unwrap();
+        assert_eq!((again.placement, again.accepted_at), (Placement::Pending, Some(day)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_copy_that_was_found_stays_found_whatever_its_relay_says_later() {
+    on_both(async |store| {
+        plan(&store).await;
+        store.release_seeds(ONE, i64::MAX, NOW).await.unwrap();
+        settle(&store, 9, 3, NOW).await;
+        let seen = store.seed_copies(ONE).await.unwrap().remove(0);
+        let job = job(&store, "seed:gmail-1").await;
+        let looked = SeedLook { next_look_at: None, ..look(&seen, Placement::Inbox) };
+        store.record_seed_looks(&job, "gmail-1", &[looked], None, NOW).await.unwrap();
+        notice(&store, seen.delivery).await;
+        let copy = store.seed_copies(ONE).await.unwrap().remove(0);
+        assert_eq!((copy.placement, copy.closed), (Placement::Inbox, true));
+    })
+    .await;
+}
+
+/// The relay of a row says that its quota is used up.
+async fn notice(store: &Store, id: DeliveryId) {
+    let new = NewFeedback {
+        key: "quota".into(),
+        at: NOW,
+        kind: EventKind::Bounce,
+        row: store.sent_row(id).await.unwrap().unwrap(),
+        evidence: Evidence::Quota,
+        verdict: Some((BounceKind::Soft, Reason::Quota)),
+        strength: Strength::Strong,
+        said: (None, None, None),
+        data: "{}".into(),
+        suppress: None,
+        full: None,
+    };
+    let done = store.record_feedback(&new, NOW).await.unwrap();
+    let moved = Some(DeliveryState::Scheduled);
+    assert_eq!(done, Recorded::Fresh { moved, suppressed: None });
 }
 
 #[tokio::test]
