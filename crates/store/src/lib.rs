@@ -88,7 +88,7 @@ pub use providers::HostedContact;
 pub use reports::{Count, ExportRow};
 pub use seed_counts::{AuthenticationCounts, PlacementCells};
 pub use seed_looks::{SeedLook, SeedMailboxRow};
-pub use seeds::{Authentication, NewSeedCopy, SeedCopy, UNRELEASED};
+pub use seeds::{Authentication, NewSeedCopy, SeedCopy};
 pub use sql::{Statement, statements};
 pub use suppressions::{Suppressed, Suppression};
 pub use undo::UndoReport;

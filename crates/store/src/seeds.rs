@@ -24,12 +24,11 @@ sql! {
     both SEED_UNRELEASED = "seed_unreleased";
     both SEED_RELEASE_ROW = "seed_release_row";
     both SEED_RELEASE_COPY = "seed_release_copy";
-    both RANK_LIMIT_SET = "rank_limit_set";
     both RANK_LIMIT_OF = "rank_limit_of";
 }
 
 /// The not-before time of a seed's row whose turn has not come: the end of the year 9999.
-pub const UNRELEASED: Timestamp = Timestamp(253_402_300_799_000);
+pub(crate) const UNRELEASED: Timestamp = Timestamp(253_402_300_799_000);
 
 /// A copy for a seed mailbox, as the plan of the freeze says.
 #[derive(Debug, Clone, PartialEq)]
@@ -345,28 +344,6 @@ impl Store {
                     .rows_affected();
             }
             Ok(released)
-        })
-    }
-
-    /// Lets the audience go up to a rank only; `None`: all of it. Read by W1 for rows that nobody has tried.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn set_rank_limit(
-        &self,
-        campaign: CampaignId,
-        limit: Option<i64>,
-        now: Timestamp,
-    ) -> Result<()> {
-        tx!(self, |c, e| {
-            sqlx::query(RANK_LIMIT_SET.of(e))
-                .bind(campaign.0)
-                .bind(limit)
-                .bind(now.0)
-                .execute(&mut *c)
-                .await
-                .named(&RANK_LIMIT_SET)
-                .map(drop)
         })
     }
 

@@ -210,19 +210,6 @@ async fn a_mailbox_remembers_when_it_was_looked_into_and_what_failed() {
     .await;
 }
 
-#[tokio::test]
-async fn a_rank_limit_holds_the_rest_of_the_audience_and_can_be_lifted() {
-    on_both(async |store| {
-        assert_eq!(store.rank_limit(ONE).await.unwrap(), None);
-        store.set_rank_limit(ONE, Some(7), NOW).await.unwrap();
-        assert_eq!(store.rank_limit(ONE).await.unwrap(), Some(7));
-        store.set_rank_limit(ONE, None, NOW).await.unwrap();
-        assert_eq!(store.rank_limit(ONE).await.unwrap(), None);
-        assert!(UNRELEASED > NOW);
-    })
-    .await;
-}
-
 /// The state of the row that goes through a relay, settled at a time.
 async fn settle(store: &Store, relay: i64, state: i64, at: Timestamp) {
     write_state(store, relay, state, at).await.unwrap();
