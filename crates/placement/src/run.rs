@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 /// How often the store is asked what is due.
 const TICK: Duration = Duration::from_secs(2);
-/// How often copies that nobody can find any more are closed.
+/// How often this node names its mailboxes, and closes copies that nobody can find any more.
 const STRAYS: Duration = Duration::from_secs(60);
 /// A session that hangs in spite of its own bounds is ended.
 const LONGEST: Duration = Duration::from_secs(15 * 60);
@@ -110,9 +110,15 @@ fn tell(ended: std::result::Result<(Id, Ended), JoinError>, busy: &mut HashMap<I
 }
 
 impl Looking {
-    /// Of campaigns that were cancelled or expired, and of mailboxes that left the configuration.
+    /// Of campaigns that were cancelled or expired, and of mailboxes that no node has any more: first this one names its own.
     async fn strays(&self, now: Timestamp) {
-        match self.placements.store.close_stray_seed_copies(now).await {
+        let store = &self.placements.store;
+        let own: Vec<_> = self.boxes.iter().map(|b| (b.name.clone(), b.provider)).collect();
+        if let Err(error) = store.register_seed_mailboxes(&own, now).await {
+            tracing::debug!(%error, "seed mailboxes are named next time");
+            return;
+        }
+        match store.close_stray_seed_copies(now).await {
             Ok(0) => {}
             Ok(n) => tracing::info!(copies = n, "seed copies that nobody can find were closed"),
             Err(error) => tracing::debug!(%error, "seed copies are closed next time"),

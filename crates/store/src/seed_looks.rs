@@ -5,7 +5,6 @@
 //! caller decides, here nothing is judged); the row's state is not touched, evidence for it goes `feedback`'s way.
 
 use crate::backend::{Named, read, tx};
-use crate::campaigns::json;
 use crate::jobs::{JobLease, hold_job};
 use crate::seeds::{Authentication, CopyRow, SeedCopy};
 use crate::sql::sql;
@@ -23,8 +22,12 @@ sql! {
     both SEED_MAILBOX_LOOKED = "seed_mailbox_looked";
     both SEED_MAILBOXES_ALL = "seed_mailboxes_all";
     both SEED_MAILBOXES_DUE = "seed_mailboxes_due";
-    each SEED_MAILBOXES_KEEP = "seed_mailboxes_keep";
+    both SEED_MAILBOXES_FORGET = "seed_mailboxes_forget";
 }
+
+/// A mailbox that no process has named for so long left the configuration. Each one that looks names its own every minute; the
+/// time between is for those that are started anew.
+const FORGOTTEN_MS: i64 = 15 * 60_000;
 
 /// What a look found of one copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,12 +149,21 @@ impl Store {
         Ok(names.into_iter().collect())
     }
 
-    /// Closes copies that nobody can find any more: no relay took them and none will, or their mailbox left the
-    /// configuration; gives how many.
+    /// Forgets mailboxes that no process has named for a quarter of an hour, and closes copies that nobody can find any more: no
+    /// relay took them and none will, or their mailbox is forgotten; gives how many.
     ///
     /// # Errors
     /// The database's.
     pub async fn close_stray_seed_copies(&self, now: Timestamp) -> Result<u64> {
+        // By itself: a look locks copies first and then their mailbox.
+        tx!(self, |c, e| {
+            sqlx::query(SEED_MAILBOXES_FORGET.of(e))
+                .bind(now.0 - FORGOTTEN_MS)
+                .execute(&mut *c)
+                .await
+                .named(&SEED_MAILBOXES_FORGET)
+                .map(drop)
+        })?;
         tx!(self, |c, e| {
             let done = sqlx::query(SEED_COPIES_STRAY.of(e))
                 .bind(now.0)
@@ -230,7 +242,7 @@ impl Store {
         })
     }
 
-    /// Registers the mailboxes of the configuration, and forgets those that left it, with what was still looked for there.
+    /// Names the mailboxes of a process's configuration. Those of others stay: their processes may have a newer one.
     ///
     /// # Errors
     /// The database's.
@@ -239,15 +251,11 @@ impl Store {
         mailboxes: &[(String, MailboxProvider)],
         now: Timestamp,
     ) -> Result<()> {
-        let names: Vec<&str> = mailboxes.iter().map(|(name, _)| name.as_str()).collect();
-        let names = json("names of seeds", &names)?;
+        // In one order, since several processes do so at once.
+        let mut mailboxes: Vec<_> = mailboxes.iter().collect();
+        mailboxes.sort_unstable();
         tx!(self, |c, e| {
-            sqlx::query(SEED_MAILBOXES_KEEP.of(e))
-                .bind(&names)
-                .execute(&mut *c)
-                .await
-                .named(&SEED_MAILBOXES_KEEP)?;
-            for (name, provider) in mailboxes {
+            for (name, provider) in &mailboxes {
                 sqlx::query(SEED_MAILBOX_KNOWN.of(e))
                     .bind(name)
                     .bind(provider.code())
@@ -256,16 +264,11 @@ impl Store {
                     .await
                     .named(&SEED_MAILBOX_KNOWN)?;
             }
-            sqlx::query(SEED_COPIES_STRAY.of(e))
-                .bind(now.0)
-                .execute(&mut *c)
-                .await
-                .named(&SEED_COPIES_STRAY)?;
             Ok(())
         })
     }
 
-    /// Every mailbox that was registered.
+    /// Every mailbox that a process has named lately.
     ///
     /// # Errors
     /// The database's; `Inconsistent`.

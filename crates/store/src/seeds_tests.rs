@@ -362,11 +362,43 @@ async fn copies_that_nobody_can_find_are_closed() {
             "never released, cancelled"
         );
         assert_eq!(places(&store).await, [Placement::Pending, Placement::NotSent]);
-        store.register_seed_mailboxes(&[], NOW).await.unwrap();
+        let later = NOW.plus_ms(15 * 60_000);
+        assert_eq!(store.close_stray_seed_copies(later).await.unwrap(), 1, "its mailbox is gone");
         assert_eq!(places(&store).await, [Placement::Unknown, Placement::NotSent]);
         let copies = store.seed_copies(ONE).await.unwrap();
         assert!(copies.iter().all(|c| c.closed), "{copies:?}");
         assert!(copies[0].trouble.as_ref().unwrap().contains("left the configuration"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_mailbox_stays_as_long_as_one_process_names_it_whatever_others_have() {
+    on_both(async |store| {
+        let name = async |name: &str, minutes: i64| {
+            let (names, at) =
+                ([(name.to_owned(), MailboxProvider::Google)], NOW.plus_ms(minutes * 60_000));
+            store.register_seed_mailboxes(&names, at).await.unwrap();
+            store.close_stray_seed_copies(at).await.unwrap()
+        };
+        name("gmail-1", 0).await;
+        plan(&store).await;
+        store.release_seeds(ONE, 100, NOW).await.unwrap();
+        settle(&store, 9, 3, NOW).await;
+        assert_eq!(name("yesterdays", 1).await, 0);
+        name("gmail-1", 14).await;
+        name("gmail-1", 2).await;
+        assert_eq!(
+            name("yesterdays", 28).await,
+            0,
+            "named 14 minutes ago, whoever's clock is late"
+        );
+        assert_eq!(places(&store).await, [Placement::Pending, Placement::NotSent]);
+        let since = store.seed_mailboxes().await.unwrap().remove(0).since;
+        assert_eq!(since, NOW, "naming it again begins nothing anew");
+        assert_eq!(name("yesterdays", 29).await, 1);
+        let left = store.seed_mailboxes().await.unwrap();
+        assert_eq!(left.iter().map(|m| &m.name[..]).collect::<Vec<_>>(), ["yesterdays"]);
     })
     .await;
 }

@@ -1,4 +1,4 @@
--- seed_copies_stray: closes copies that nobody can find: no relay took them and none will, or their mailbox left the
+-- seed_copies_stray: closes copies that nobody can find: no relay took them and none will, or their mailbox left every
 -- configuration (index seed_copies_open, few)
 UPDATE seed_copies SET closed_at = $1, next_look_at = NULL,
     placement = CASE WHEN EXISTS (SELECT 1 FROM deliveries d

@@ -1,2 +1,2 @@
--- seed_mailboxes_all: every mailbox that was ever in the configuration
+-- seed_mailboxes_all: every mailbox that a process has named lately
 SELECT name, provider, since, looked_at, failed_at, trouble FROM seed_mailboxes ORDER BY name
