@@ -5,6 +5,7 @@
 //! scrape nor a reader of mail ever stands in a lane's way.
 
 use crate::backend::{Named, read};
+use crate::relays::SILENT_MS;
 use crate::reports::state_of;
 use crate::sql::sql;
 use crate::{Error, Result, Store};
@@ -112,14 +113,15 @@ impl Store {
         Ok(glances)
     }
 
-    /// How many nodes sent a heartbeat since then and did not stop. A node that was restarted counts once.
+    /// How many nodes are alive: they sent a heartbeat lately, as the longest lease demands it, and did not stop. A node that was
+    /// restarted counts once.
     ///
     /// # Errors
     /// The database's.
-    pub async fn nodes_alive(&self, since: Timestamp) -> Result<i64> {
+    pub async fn nodes_alive(&self, now: Timestamp) -> Result<i64> {
         read!(self, |c, e| {
             sqlx::query_scalar(EXPORTER_NODES.of(e))
-                .bind(since.0)
+                .bind(now.0 - SILENT_MS)
                 .fetch_one(&mut *c)
                 .await
                 .named(&EXPORTER_NODES)

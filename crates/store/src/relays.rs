@@ -20,6 +20,9 @@ sql! {
     each DATABASE_TIME = "database_time";
 }
 
+/// A node whose last heartbeat is older is not alive: nodes beat every third of their lease, which is ten minutes at most.
+pub(crate) const SILENT_MS: i64 = 240_000;
+
 impl Store {
     /// Registers a starting node.
     ///
@@ -70,14 +73,14 @@ impl Store {
         })
     }
 
-    /// Names of the nodes with a heartbeat since then that did not stop.
+    /// Names of the nodes that are alive, as [`Store::nodes_alive`] says.
     ///
     /// # Errors
     /// The database's.
-    pub async fn nodes_heard(&self, since: Timestamp) -> Result<Vec<String>> {
+    pub async fn nodes_heard(&self, now: Timestamp) -> Result<Vec<String>> {
         read!(self, |c, e| {
             sqlx::query_scalar(NODES_HEARD.of(e))
-                .bind(since.0)
+                .bind(now.0 - SILENT_MS)
                 .fetch_all(&mut *c)
                 .await
                 .named(&NODES_HEARD)
@@ -183,4 +186,39 @@ impl Store {
 
 fn reload_key(node: &str) -> String {
     format!("reload:{node}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_stores::stores;
+
+    const NOW: Timestamp = Timestamp(1_796_000_000_000);
+
+    #[tokio::test]
+    async fn a_node_that_ended_in_order_is_not_alive() {
+        for (store, _guard) in stores().await {
+            let one = store.register_node("one", "0", NOW).await.unwrap();
+            store.register_node("two", "0", NOW).await.unwrap();
+            let alive = async || store.nodes_alive(NOW).await.unwrap();
+            assert_eq!(alive().await, 2);
+            store.stop_node(one, NOW).await.unwrap();
+            assert_eq!(alive().await, 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_node_is_alive_between_the_heartbeats_of_the_longest_lease() {
+        for (store, _guard) in stores().await {
+            store.register_node("one", "0", NOW).await.unwrap();
+            let alive = async |ms: i64| {
+                let now = NOW.plus_ms(ms);
+                let heard = store.nodes_heard(now).await.unwrap();
+                (store.nodes_alive(now).await.unwrap(), heard.len())
+            };
+            // A third of ten minutes, and the time that a beat takes.
+            assert_eq!(alive(239_999).await, (1, 1));
+            assert_eq!(alive(240_000).await, (0, 0));
+        }
+    }
 }

@@ -434,16 +434,3 @@ async fn audience_of(store: &Store, id: i64, hash: i64) -> crate::Result<()> {
         Ok(())
     })
 }
-
-#[tokio::test]
-async fn a_node_that_ended_in_order_is_not_alive() {
-    on_both(async |store| {
-        let one = store.register_node("one", "0", NOW).await.unwrap();
-        store.register_node("two", "0", NOW).await.unwrap();
-        let alive = async || store.nodes_alive(NOW.plus_ms(-1)).await.unwrap();
-        assert_eq!(alive().await, 2);
-        store.stop_node(one, NOW).await.unwrap();
-        assert_eq!(alive().await, 1);
-    })
-    .await;
-}

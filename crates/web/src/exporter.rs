@@ -19,8 +19,6 @@ use tokio::time::Instant;
 const FRESH_MS: i64 = 2_000;
 /// Series of a campaign stay this long after its end.
 const SHOWN_AFTER_END_MS: i64 = 86_400_000;
-/// A node whose last heartbeat is older is not alive: more than a third of the longest lease.
-const HEARTBEAT_MS: i64 = 240_000;
 /// Below Prometheus' usual scrape time-out of 10 s.
 const READ_TIME: Duration = Duration::from_secs(8);
 
@@ -126,7 +124,7 @@ async fn read(
     let feedback = feedback(store, &shown, &names).await?;
     let brakes = store.brakes(now).await?.into_iter();
     let brakes = brakes.filter_map(|brake| brake_gauges(brake, &names)).collect();
-    let nodes_alive = Some(store.nodes_alive(now.plus_ms(-HEARTBEAT_MS)).await?);
+    let nodes_alive = Some(store.nodes_alive(now).await?);
     let placements = crate::placements::read(store, &shown, &names, now).await?;
     let snapshot = Snapshot {
         at: now,

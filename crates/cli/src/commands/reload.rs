@@ -17,8 +17,6 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-/// A node without a heartbeat for longer is gone: more than a third of the longest lease.
-const HEARD_MS: i64 = 240_000;
 /// How long a node's answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// How often it is looked for.
@@ -72,7 +70,7 @@ pub async fn run(app: &App) -> Result<Exit> {
         return Err(Fault::new(Exit::Config, text).into());
     };
     let opened = app.open_with(config).await?;
-    let names = opened.store.nodes_heard(app.now().plus_ms(-HEARD_MS)).await?;
+    let names = opened.store.nodes_heard(app.now()).await?;
     let (here, not_reached) = by_host(names);
     let found = processes(&here, &file)?;
     if found.is_empty() {

@@ -19,8 +19,6 @@ const CAMPAIGNS: usize = 12;
 const CAME_BACK: i64 = 8;
 /// A campaign is shown for so long after its end.
 const ENDED_MS: i64 = 24 * 3_600_000;
-/// A node without a heartbeat for so long is not there.
-const HEARTBEAT_MS: i64 = 60_000;
 /// A forecast is made anew after so long.
 const FORECAST_MS: i64 = 15_000;
 
@@ -85,7 +83,7 @@ impl<'a> Source<'a> {
         }
         let ids = store.relay_names().await?.into_iter().map(|(id, name)| (name, id)).collect();
         let lines = relay::lines(self.opened, &ids, now).await?;
-        let nodes = store.nodes_alive(now.plus_ms(-HEARTBEAT_MS)).await?;
+        let nodes = store.nodes_alive(now).await?;
         let mut trouble = standing(nodes, &campaigns, &lines);
         trouble.extend(self.mailboxes().await?);
         trouble.extend(self.came_back().await?);
