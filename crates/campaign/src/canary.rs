@@ -53,7 +53,7 @@ pub struct CanaryReport {
     pub min_inbox: f64,
     /// Recipients of the share.
     pub people: i64,
-    /// How many of them are done; all of them once the canary is over.
+    /// How many of them are done, by the counters those that a relay answered for; all of them once the canary is over.
     pub sent: i64,
     /// The seeds that go with it; the campaign's others follow later.
     pub seeds: usize,
@@ -181,10 +181,12 @@ pub(crate) async fn waive(
     Ok(store.end_canary(id, &data, now).await?)
 }
 
-/// The canary in numbers; `None` for a campaign without one.
+/// The canary in numbers; `None` for a campaign without one. `answered` are the audience's rows that are done by the counters:
+/// while the rank limit holds, all of them are of the share. `None`: the share's rows are counted, which may be millions.
 pub(crate) async fn report(
     store: &Store,
     stored: &StoredCampaign,
+    answered: Option<i64>,
     now: Timestamp,
 ) -> Result<Option<CanaryReport>> {
     let Some(canary) = stored.campaign.settings.canary else { return Ok(None) };
@@ -199,9 +201,12 @@ pub(crate) async fn report(
     let (sent, until) = match row.rank_limit {
         None => (people, None),
         Some(limit) => {
-            let open = store.canary_open(id, limit).await?;
-            let look = looked(&row, open > 0, &copies);
-            ((people - open).max(0), canary.over_at(&look).filter(|t| *t > now))
+            let look = looked(&row, store.canary_waits(id, limit).await?, &copies);
+            let sent = match answered {
+                Some(n) => n.min(people),
+                None => (people - store.canary_open(id, limit).await?).max(0),
+            };
+            (sent, canary.over_at(&look).filter(|t| *t > now))
         }
     };
     Ok(Some(CanaryReport {

@@ -179,7 +179,7 @@ pub async fn report(
         tests: apart(&counts, Role::Test),
         seeds: apart(&counts, Role::Seed),
         inbox: crate::inbox(store, id).await?,
-        canary: canary::report(store, &stored, now).await?,
+        canary: canary::report(store, &stored, answered(&counts, counting), now).await?,
         starts_at: stored.start_at.map(Timestamp::rfc3339),
         ends_at: ends_at.map(Timestamp::rfc3339),
         expires_at: stored.expires_at.map(Timestamp::rfc3339),
@@ -210,6 +210,24 @@ fn apart(counts: &[Count], role: Role) -> Apart {
     Apart {
         total: sum(counts, role, |c| c.code < TALLY_DEFERRED),
         accepted: sum(counts, role, |c| c.code == DeliveryState::Accepted.code()),
+    }
+}
+
+/// Rows of the audience that a relay answered for, or that failed before; `None` where rows are to be counted.
+fn answered(counts: &[Count], counting: Counting) -> Option<i64> {
+    let done = [
+        DeliveryState::Accepted,
+        DeliveryState::Rejected,
+        DeliveryState::Bounced,
+        DeliveryState::Unknown,
+        DeliveryState::Failed,
+    ]
+    .map(DeliveryState::code);
+    match counting {
+        Counting::Glance | Counting::Counters => {
+            Some(sum(counts, Role::Audience, |c| done.contains(&c.code)))
+        }
+        Counting::Rows => None,
     }
 }
 

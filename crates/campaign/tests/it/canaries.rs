@@ -3,10 +3,13 @@
 use crate::on_both_engines;
 use crate::seeds::seed;
 use crate::world::World;
-use postroad_campaign::{CanaryAct, Error, Happened, pause, resume, resume_anyway, schedule};
+use postroad_campaign::{
+    CanaryAct, Counting, Error, Happened, pause, report, resume, resume_anyway, schedule,
+};
 use postroad_model::canary::Canary;
 use postroad_model::delivery::Role;
 use postroad_model::placement::Placement;
+use postroad_model::suppression::{NewSuppression, SuppressionReason, SuppressionScope};
 use postroad_model::{Clock, MailboxProvider};
 use postroad_store::{Authentication, NewSeedCopy, SeedLook, Settled};
 use postroad_testkit::builders;
@@ -138,6 +141,39 @@ on_both_engines! {
         assert_eq!((report.accepted, report.seeds.accepted), (200, 4));
         let canary = report.canary.unwrap();
         assert_eq!((canary.decided, canary.waits, canary.by.as_deref()), (Some(CanaryAct::Passed), false, Some("canary")));
+    }
+
+    async fn a_glance_takes_a_canarys_numbers_from_the_counters_and_counts_no_rows(world) {
+        let mut world = world;
+        started(&world, canary(0.1, 0.8), [2, 2]).await;
+        let sent = async |world: &World, counting| {
+            let (store, setup) = (&world.store, &world.setup);
+            let report = report(store, setup, "c", counting, world.now()).await.unwrap();
+            let canary = report.canary.unwrap();
+            (canary.sent, canary.until)
+        };
+        let rows = world.lease_on(0, 5).await;
+        world.settle(&rows, &Settled::Accepted).await;
+        let people = rows.iter().filter(|(row, _)| row.role == Role::Audience).count();
+        let people = i64::try_from(people).unwrap();
+        assert!(people > 0, "{rows:?}");
+        let counted = sent(&world, Counting::Rows).await;
+        assert_eq!(counted.0, people);
+        assert_eq!(sent(&world, Counting::Glance).await, counted);
+        assert_eq!(sent(&world, Counting::Counters).await, counted);
+        // Rows that end without a relay's answer are what only the rows can tell.
+        let (reason, at) = (SuppressionReason::Manual, world.now());
+        let everybody = (0..PEOPLE).map(|i| NewSuppression {
+            address: builders::address(&format!("p{i}@gmail.com")),
+            scope: SuppressionScope::All,
+            reason,
+            origin: "test".into(),
+            at,
+        });
+        world.store.suppress_many(&everybody.collect::<Vec<_>>()).await.unwrap();
+        assert_eq!(sent(&world, Counting::Glance).await.0, people);
+        assert_eq!(sent(&world, Counting::Counters).await.0, people);
+        assert!(sent(&world, Counting::Rows).await.0 > people);
     }
 
     async fn a_canary_in_spam_holds_the_campaign_until_an_operator_says_otherwise(world) {
