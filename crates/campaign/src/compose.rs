@@ -15,7 +15,7 @@ use postroad_model::relay::Relay;
 use postroad_model::token::{DeliveryToken, LinkEffect, LinkKind, LinkToken, TokenKeys};
 use postroad_model::{CampaignId, ContactId, DeliveryId, EmailAddress, ListId, Timestamp};
 use postroad_render::{
-    CampaignFacts, Compiled, ComposeError, Inspection, ListFacts, Locale, RecipientFacts, Rendition,
+    CampaignFacts, Compiled, ComposeError, Inspection, ListFacts, Locale, RecipientFacts,
 };
 
 /// Path of unsubscribe links under the public address; the token follows.
@@ -182,15 +182,6 @@ impl Composer {
     ) -> std::result::Result<RenderedMessage, ComposeError> {
         let tokens = self.tokens(to);
         postroad_render::compose(&self.compiled, &self.facts, &facts(to, &tokens, forced))
-    }
-
-    /// One recipient's subject, HTML and text: the web view.
-    ///
-    /// # Errors
-    /// As [`Self::compose`].
-    pub fn rendition(&self, to: &Recipient<'_>) -> std::result::Result<Rendition, ComposeError> {
-        let tokens = self.tokens(to);
-        postroad_render::render(&self.compiled, &self.facts, &facts(to, &tokens, None))
     }
 
     /// The web view of one recipient's message: a whole HTML page.

@@ -162,14 +162,6 @@ impl Metrics {
         self.connections.with_label_values(&[relay, state.as_str()]).set(open);
     }
 
-    /// A relay is gone from the configuration: its connections are no longer shown.
-    pub fn relay_removed(&self, relay: &str) {
-        for state in ConnectionState::ALL {
-            // It fails when there was no such series, which is what is wanted.
-            let _ = self.connections.remove_label_values(&[relay, state.as_str()]);
-        }
-    }
-
     /// A person left a list through a link of this campaign.
     pub fn unsubscribed(&self, campaign: &str, provider: MailboxProvider) {
         self.known().insert(campaign.to_owned());

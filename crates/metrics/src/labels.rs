@@ -129,9 +129,6 @@ pub enum ConnectionState {
 }
 
 impl ConnectionState {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Opening, Self::Idle, Self::Busy];
-
     /// The label.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -87,12 +87,6 @@ impl Domain {
         &self.0
     }
 
-    /// The name as people write it.
-    #[must_use]
-    pub fn to_unicode(&self) -> String {
-        idna::domain_to_unicode(&self.0).0
-    }
-
     /// True when `self` is `other` or ends in `.other`.
     #[must_use]
     pub fn is_within(&self, other: &Self) -> bool {

@@ -198,9 +198,6 @@ impl Detail {
     }
 }
 
-/// How often a policy block puts a row back before it is `Failed(Blocked)`.
-pub const MAX_BLOCKS: i64 = 5;
-
 /// A leased row: what the engine needs to compose and send it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Leased {

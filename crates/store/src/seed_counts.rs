@@ -28,21 +28,6 @@ pub type PlacementCells = BTreeMap<(RelayId, MailboxProvider), PlacementCounts>;
 pub type AuthenticationCounts = BTreeMap<(MailboxProvider, AuthMethod, AuthResult), u32>;
 
 impl Store {
-    /// A campaign's seed copies counted by relay, mailbox provider and place.
-    ///
-    /// # Errors
-    /// The database's; `Inconsistent`.
-    pub async fn placement_cells(
-        &self,
-        campaign: CampaignId,
-    ) -> Result<Vec<(RelayId, MailboxProvider, PlacementCounts)>> {
-        let mut cells: BTreeMap<(RelayId, MailboxProvider), PlacementCounts> = BTreeMap::new();
-        for copy in self.seed_copies(campaign).await? {
-            cells.entry((copy.relay, copy.provider)).or_default().add(copy.placement, 1);
-        }
-        Ok(cells.into_iter().map(|((relay, provider), counts)| (relay, provider, counts)).collect())
-    }
-
     /// The seed copies of some campaigns, counted by relay, mailbox provider and place, in one reading.
     ///
     /// # Errors

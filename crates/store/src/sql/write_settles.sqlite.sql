@@ -1,4 +1,4 @@
--- write_settles: W3; what would wait under a campaign that is over ends with it
+-- write_settles: W3; what would wait under a campaign that is over ends with it, and what is blocked for the fifth time fails
 UPDATE deliveries SET updated_at = $2, token = 0,
     state = CASE WHEN v.s <> 0 THEN v.s WHEN c.state = 'cancelled' THEN 8 WHEN c.expires_at <= $2 THEN 7
         WHEN c.expires_at <= v.nb THEN 7 WHEN v.bl = 1 AND deliveries.blocks >= 4 THEN 9 ELSE 0 END,
