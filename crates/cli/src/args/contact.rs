@@ -79,6 +79,8 @@ pub enum ListCommand {
     Show(ListNameArgs),
     /// Give a list another name.
     Rename(ListRenameArgs),
+    /// Delete a list that nothing needs: nobody was ever on it, and no campaign or suppression names it.
+    Delete(ListNameArgs),
 }
 
 #[derive(Debug, Args)]
@@ -114,6 +116,8 @@ pub enum SuppressionCommand {
     List(SuppressionListArgs),
     /// Suppress every address of a file.
     Import(SuppressionImportArgs),
+    /// Write all suppressions as CSV, but for those of erased people.
+    Export,
 }
 
 #[derive(Debug, Args)]

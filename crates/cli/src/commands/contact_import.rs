@@ -177,6 +177,14 @@ pub async fn export(store: &Store, list: Option<&str>) -> Result<()> {
     Ok(())
 }
 
+/// `suppression export` as CSV.
+pub async fn export_suppressions(store: &Store) -> Result<()> {
+    let mut out = std::io::BufWriter::new(std::io::stdout());
+    postroad_import::export_suppressions(store, &mut out).await?;
+    std::io::Write::flush(&mut out)?;
+    Ok(())
+}
+
 /// `suppression import`.
 pub async fn suppressions(
     app: &App,

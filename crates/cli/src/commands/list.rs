@@ -1,11 +1,11 @@
-//! `list create|list|show|rename`.
+//! `list create|list|show|rename|delete`.
 
 use crate::app::{App, Runs};
 use crate::args::ListCommand;
 use crate::exit::{Exit, Fault};
 use crate::output::Table;
 use anyhow::Result;
-use postroad_store::ListInfo;
+use postroad_store::{ListDeletion, ListInfo};
 use serde_json::json;
 
 pub async fn run(app: &App, command: &ListCommand) -> Result<Exit> {
@@ -36,9 +36,29 @@ pub async fn run(app: &App, command: &ListCommand) -> Result<Exit> {
             let done = json!({ "from": args.name, "to": args.new_name });
             output.show(&done, |_| format!("list {} is now {}", args.name, args.new_name))?;
         }
+        ListCommand::Delete(args) => {
+            needless(&args.name, store.delete_list(&args.name).await?)?;
+            output.show(&json!({ "deleted": args.name }), |_| {
+                format!("list {} is deleted", args.name)
+            })?;
+        }
     }
     opened.close().await;
     Ok(Exit::Ok)
+}
+
+/// A list with a history stays: links in mails that were sent name it.
+fn needless(name: &str, done: ListDeletion) -> Result<()> {
+    match done {
+        ListDeletion::Deleted => Ok(()),
+        ListDeletion::InUse { members, campaigns, suppressions } => {
+            let text = format!(
+                "list {name} is needed and stays: {members} contacts are or were on it, {campaigns} campaigns and \
+                 {suppressions} suppressions name it; `postroad list rename` frees its name"
+            );
+            Err(Fault::new(Exit::Data, text).into())
+        }
+    }
 }
 
 /// Names stand in commands, files and header fields.

@@ -1,4 +1,4 @@
-//! `suppression add|remove|list|import`.
+//! `suppression add|remove|list|import|export`.
 
 use super::contact::parse_address;
 use crate::app::{App, Opened, Runs};
@@ -25,6 +25,7 @@ pub async fn run(app: &App, command: &SuppressionCommand) -> Result<Exit> {
         SuppressionCommand::Remove(args) => remove(app, &opened, args).await,
         SuppressionCommand::List(args) => list(app, &opened, args).await,
         SuppressionCommand::Import(args) => import(app, &opened, args).await,
+        SuppressionCommand::Export => export(app, &opened).await,
     }?;
     opened.close().await;
     Ok(exit)
@@ -138,4 +139,12 @@ fn table(page: &[Suppression], name: impl Fn(SuppressionScope) -> String) -> Str
 async fn import(app: &App, opened: &Opened, args: &SuppressionImportArgs) -> Result<Exit> {
     let scope = scope(&opened.store, args.list.as_deref()).await?;
     super::contact_import::suppressions(app, opened, &args.file, scope, reason(args.reason)).await
+}
+
+async fn export(app: &App, opened: &Opened) -> Result<Exit> {
+    if app.output.is_json() {
+        return list(app, opened, &SuppressionListArgs { address: None }).await;
+    }
+    super::contact_import::export_suppressions(&opened.store).await?;
+    Ok(Exit::Ok)
 }

@@ -54,6 +54,31 @@ fn whoever_is_suppressed_or_erased_stays_so() {
 }
 
 #[test]
+fn suppressions_are_exported_as_a_file_that_can_be_imported() {
+    let folder = Folder::ready();
+    folder.run("suppression add bob@example.com --reason complaint").ends(0);
+    let csv = folder.run("suppression export").ends(0).stdout;
+    assert!(
+        csv.starts_with("email,list,reason,origin,at\nbob@example.com,,complaint,cli,"),
+        "{csv}"
+    );
+    folder.write("moved.csv", &csv);
+    let again = folder.run("--format json suppression import moved.csv").ends(0).json();
+    assert_eq!((&again["added"], &again["standing"]), (&0.into(), &1.into()));
+}
+
+#[test]
+fn a_list_is_deleted_unless_something_needs_it() {
+    let folder = Folder::ready();
+    folder.run("list create mistake").ends(0);
+    folder.run("list delete mistake").ends(0).says(&["list mistake is deleted"]);
+    folder.run("list delete mistake").ends(66);
+    folder.run("contact import contacts.csv --list readers").ends(0);
+    folder.run("list delete readers").ends(65).says(&["3 contacts are or were on it", "stays"]);
+    folder.run("list show readers").ends(0);
+}
+
+#[test]
 fn lists_are_made_renamed_and_shown() {
     let folder = Folder::ready();
     folder.run("list create vip --title Friends").ends(0);

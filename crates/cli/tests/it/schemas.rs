@@ -194,10 +194,12 @@ fn people(tour: &mut Tour) {
     tour.lines("contact export", 3);
     tour.lines("contact export --list readers", 3);
     tour.ones(&["list create vip", "list list", "list show vip", "list rename vip gold"]);
+    tour.ones(&["list create mistake", "list delete mistake"]);
     tour.folder.write("never.txt", "never@example.org\nnot an address\n");
     tour.ones(&["suppression add bob@example.com", "suppression import never.txt"]);
     tour.ones(&["suppression add gone@example.org --list gold --reason hard-bounce"]);
     tour.lines("suppression list", 3);
+    tour.lines("suppression export", 3);
     tour.lines("suppression list --address bob@example.com", 1);
     tour.ones(&["contact show bob@example.com", "suppression remove bob@example.com"]);
 }
