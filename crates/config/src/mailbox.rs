@@ -12,6 +12,9 @@ use crate::{secret, settings};
 use postroad_model::relay::{Auth, Endpoint, TlsMode};
 use std::time::Duration;
 
+/// No more of a message is ever understood (bounce's MAX_READ); more would be promised in vain.
+const MESSAGE_MAX: i64 = 2 << 20;
+
 /// How a mailbox is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MailboxProtocol {
@@ -111,7 +114,7 @@ fn read_one(section: &Section<'_>, name: String) -> Option<Mailbox> {
         poll: poll.map_or(usual, |p| p.value),
         look_back: back.map_or(Duration::from_secs(7 * 86_400), |b| b.value),
         max_message_bytes: section
-            .integer("max_message_bytes", 10_240..=16_777_216)
+            .integer("max_message_bytes", 10_240..=MESSAGE_MAX)
             .and_then(|n| usize::try_from(n.value).ok())
             .unwrap_or(1_048_576),
         login_advice: profile.login_advice,

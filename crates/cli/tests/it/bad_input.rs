@@ -1,6 +1,7 @@
 //! Bad input: a clear error with the next step, an exit code, nothing half done.
 
 use crate::folder::{Folder, Ran};
+use postroad_bounce::MAX_READ;
 use std::net::TcpListener;
 
 fn with_people() -> Folder {
@@ -136,6 +137,22 @@ fn a_certificate_that_nobody_vouches_for_is_refused() {
     folder.edit(&place, &format!("{place}ca_file = \"ca.pem\"\n"));
     folder.run("relay test real").ends(0);
     test_send(&folder).ends(0).says(&["accepted"]);
+}
+
+#[test]
+fn a_mailbox_reads_as_much_of_a_message_as_is_understood_and_promises_no_more() {
+    let folder = Folder::ready();
+    let good = folder.read("postroad.toml");
+    folder.write("secrets/box", "x");
+    for (octets, code) in [(MAX_READ, 0), (MAX_READ + 1, 78)] {
+        let table = format!(
+            "[[mailbox]]\nname = \"g\"\nusername = \"g\"\nhost = \"127.0.0.1\"\nmax_message_bytes = {octets}\n\
+             password = {{ file = \"secrets/box\" }}\n\n[placement]"
+        );
+        folder.write("postroad.toml", good.replacen("[placement]", &table, 1));
+        folder.run("config check").ends(code);
+    }
+    folder.run("config check").ends(78).says(&["max_message_bytes", "2097152"]);
 }
 
 #[test]
