@@ -143,9 +143,14 @@ impl Engine {
         }
     }
 
+    /// Leases and sends nothing more from now on; [`Self::stop`] waits for the end.
+    pub fn drain(&self) {
+        let _ = self.inputs.send(Input::Drain);
+    }
+
     /// Leases nothing more, waits for the replies to all dots that are on the wire, and gives the lanes back.
     pub async fn stop(self) {
-        let _ = self.inputs.send(Input::Drain);
+        self.drain();
         if let Err(error) = self.main.await {
             tracing::error!(%error, "the engine ended with a fault");
         }

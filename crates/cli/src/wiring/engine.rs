@@ -54,6 +54,8 @@ pub struct Running {
 impl Running {
     /// Leases nothing more, awaits the replies that are due, gives the lanes back.
     pub async fn stop(self) {
+        // First of all: what ends beside the engine may take its time, a look into a slow mailbox ten seconds.
+        self.engine.drain();
         if let Some(asking) = self.asking {
             asking.stop().await;
         }

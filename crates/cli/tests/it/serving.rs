@@ -1,10 +1,11 @@
 //! `serve`: engine and pages in one process, drained by SIGTERM.
 
+use crate::campaigns::folder_with;
 use crate::folder::{Folder, Running};
 use postroad_testkit::name_server::{self, Says};
 use rustix::process::Signal;
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 pub fn serving(folder: &Folder) -> (Running, String) {
@@ -64,6 +65,36 @@ fn serve_sends_what_is_scheduled_shows_metrics_and_drains() {
     serve.signal(Signal::TERM);
     let ended = serve.output();
     assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));
+}
+
+/// A seed whose server takes connections and says nothing, so that a look is under way when `serve` is stopped.
+#[test]
+fn a_look_into_a_slow_mailbox_keeps_nothing_going_that_was_told_to_stop() {
+    let sinks = Folder::empty();
+    let (_sink, port) = sinks.sink("--record a.jsonl");
+    let limits = "[{ amount = 5, per = \"1s\" }, { amount = 1000, per = \"24h\" }]";
+    let folder = folder_with(300, &[("one", port, limits)]);
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let seed = format!(
+        "[[seed]]\nname = \"slow\"\naddress = \"seed@example.net\"\nprovider = \"google\"\nhost = \"127.0.0.1\"\n\
+         port = {}\ntls = \"none\"\npassword = {{ file = \"secrets/seed\" }}\n\n",
+        silent.local_addr().unwrap().port()
+    );
+    folder.write("secrets/seed", "x").edit("[placement]", &format!("{seed}[placement]"));
+    folder.run("campaign schedule hello").ends(0);
+    let (serve, _) = serving(&folder);
+    let _look = silent.accept().unwrap();
+    let accepted = || {
+        let report = folder.run("--format json campaign status hello").ends(0).json();
+        report["accepted"].as_i64().unwrap()
+    };
+    while accepted() == 0 {}
+    serve.signal(Signal::TERM);
+    let before = accepted();
+    assert_eq!(serve.output().status.code(), Some(0));
+    // The look is awaited for ten seconds: fifty messages.
+    let after = accepted();
+    assert!(after - before < 15, "{before}, then {after}");
 }
 
 #[test]
