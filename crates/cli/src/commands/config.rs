@@ -3,11 +3,13 @@
 use crate::app::{App, Runs};
 use crate::args::ConfigCommand;
 use crate::exit::Exit;
-use crate::wiring::ways::check_hooks;
+use crate::wiring::ways::check_ways;
 use anyhow::Result;
 use postroad_config::{Config, Problem};
+use postroad_model::Clock;
 use serde_json::json;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 pub fn run(app: &App, command: &ConfigCommand) -> Result<Exit> {
     match command {
@@ -31,7 +33,8 @@ pub fn checked(app: &App) -> Result<Checked> {
     match app.load() {
         Ok(config) => {
             let (mut errors, mut warnings) = keys(&config);
-            errors.extend(check_hooks(&config).iter().map(crate::exit::message));
+            let clock: Arc<dyn Clock> = app.clock.clone();
+            errors.extend(check_ways(&config, &clock).iter().map(crate::exit::message));
             warnings.extend(config.warnings.iter().map(ToString::to_string));
             Ok(Checked { file, errors, warnings, config: Some(config) })
         }

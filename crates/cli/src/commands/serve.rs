@@ -9,12 +9,12 @@ use crate::sinks::Sinks;
 use crate::wiring;
 use crate::wiring::engine::{self, Running};
 use crate::wiring::feedback::feedback;
-use crate::wiring::ways::{Ways, check_hooks, check_listener, hooks};
+use crate::wiring::ways::{Ways, check_listener, check_ways, hooks};
 use anyhow::Result;
 use postroad_config::Config;
 use postroad_delivery::core::Wait;
 use postroad_metrics::Metrics;
-use postroad_model::RelayId;
+use postroad_model::{Clock, RelayId};
 use postroad_store::ServeWhich;
 use postroad_web::{EngineState, EngineStatus, Listeners};
 use std::collections::HashMap;
@@ -30,7 +30,8 @@ const CLOCKS_LOOK: Duration = Duration::from_secs(60);
 
 pub async fn run(app: &App, args: &ServeArgs) -> Result<Exit> {
     let mut config = app.config(Runs::Long)?;
-    if let Some(error) = check_hooks(&config).first() {
+    let clock: Arc<dyn Clock> = app.clock.clone();
+    if let Some(error) = check_ways(&config, &clock).first() {
         return Err(Fault::new(Exit::Config, message(error)).into());
     }
     let stop = signals::stop(app.output)?;

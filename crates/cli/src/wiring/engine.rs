@@ -7,7 +7,7 @@ use super::composer::Maker;
 use super::credentials::{Authorities, login};
 use super::feedback::{Sweeping, feedback};
 use super::observe::{Counted, Noted};
-use super::placement::Placing;
+use super::placement::{Placing, boxes, register};
 use super::supervise::Supervision;
 use crate::app::{App, Opened, Registry};
 use crate::environment;
@@ -23,7 +23,7 @@ use postroad_dkim::KeyRing;
 use postroad_feedback::Feedback;
 use postroad_metrics::Metrics;
 use postroad_model::relay::{Relay, SendingDomain};
-use postroad_model::{Clock as _, NodeId, PoolId, RelayId};
+use postroad_model::{Clock, NodeId, PoolId, RelayId};
 use postroad_store::{ServeWhich, Store, StoreClock, Takeover};
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
@@ -89,12 +89,16 @@ pub async fn start(
     let takeover = if lock.is_some() { Takeover::Now } else { Takeover::WhenLapsed };
     let now = app.now();
     let registry = opened.register(now).await?;
+    let clock = Arc::new(StoreClock::new(app.clock.clone()));
+    // What may fail comes before the engine: one that is dropped leaves rows leased and quota reserved.
+    let ticking: Arc<dyn Clock> = clock.clone();
+    let seeds = boxes(&opened.config, &ticking)?;
     let (keys, warnings) = KeyRing::load(&opened.config.domains)?;
     warnings.iter().for_each(|w| app.output.warn(w));
     let name = environment::node_name();
     let node = opened.store.register_node(&name, env!("CARGO_PKG_VERSION"), now).await?;
-    let clock = Arc::new(StoreClock::new(app.clock.clone()));
     clock.sample(&opened.store).await?;
+    register(opened, clock.now()).await?;
     let maker = Maker::new(opened.store.clone(), opened.setup.clone(), keys, &registry.relays);
     let (compose, observe) = observed(opened, Arc::new(maker), metrics.clone(), &registry);
     let settings = settings(opened, node, which, takeover, &registry)?;
@@ -119,7 +123,7 @@ pub async fn start(
         ServeWhich::Only(id) => Some(id),
     };
     let supervision = Supervision::start(opened, node, only, clock.clone(), &engine);
-    let placing = Placing::start(opened, node, clock.clone(), metrics.clone()).await?;
+    let placing = Placing::start(opened, seeds, node, clock.clone(), metrics.clone());
     let feedback = feedback(opened, &registry, metrics);
     let sweeping = Sweeping::start(feedback.clone(), node, clock.clone());
     let relays = registry.relays;

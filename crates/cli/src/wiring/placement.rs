@@ -56,19 +56,19 @@ pub struct Placing {
 }
 
 impl Placing {
-    pub async fn start(
+    /// Cannot fail: what may, [`boxes`] and [`register`], comes before the engine starts.
+    pub fn start(
         opened: &Opened,
+        boxes: Vec<SeedBox>,
         node: NodeId,
         clock: Arc<dyn Clock>,
         metrics: Option<Arc<Metrics>>,
-    ) -> Result<Self> {
-        register(opened, clock.now()).await?;
-        let boxes = boxes(&opened.config, &clock)?;
+    ) -> Self {
         let placements = Arc::new(placements(opened, metrics));
         let stop = CancellationToken::new();
         let looking = Looking { placements, boxes, node, clock };
         let task = tokio::spawn(run(looking, stop.clone()));
-        Ok(Self { stop, task })
+        Self { stop, task }
     }
 
     /// Ends it; what was not seen is looked for at the next start.

@@ -190,9 +190,13 @@ pub fn hooks(config: &Config, feedback: &Arc<Feedback>) -> Result<Option<Arc<Hoo
     Ok(Some(Arc::new(Hooks::new(feedback.clone(), hooks, fetch()?))))
 }
 
-/// Webhooks that cannot be made, for `config check` and before `serve` sends anything.
-pub fn check_hooks(config: &Config) -> Vec<anyhow::Error> {
-    config.hooks.iter().filter_map(|configured| hook(configured).err()).collect()
+/// Webhooks and mailboxes that cannot be made, for `config check` and before `serve` sends anything.
+pub fn check_ways(config: &Config, clock: &Arc<dyn Clock>) -> Vec<anyhow::Error> {
+    let hooks = config.hooks.iter().filter_map(|configured| hook(configured).err());
+    let mut authorities = Authorities::default();
+    let mailboxes = config.mailboxes.iter().chain(config.seeds.iter().map(|s| &s.mailbox));
+    let mailboxes = mailboxes.filter_map(|m| access(m, &mut authorities, clock).err());
+    hooks.chain(mailboxes).collect()
 }
 
 fn hook(configured: &postroad_config::Hook) -> Result<Hook> {

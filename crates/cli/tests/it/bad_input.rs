@@ -156,6 +156,27 @@ fn a_mailbox_reads_as_much_of_a_message_as_is_understood_and_promises_no_more() 
 }
 
 #[test]
+fn an_authority_that_cannot_be_read_is_found_before_anything_is_sent() {
+    let folder = with_people();
+    folder.run("campaign schedule hello").ends(0);
+    let broken = "-----BEGIN CERTIFICATE-----\nbroken\n-----END CERTIFICATE-----\n";
+    folder.write("ca.pem", broken).write("secrets/box", "x");
+    let good = folder.read("postroad.toml");
+    let host =
+        "host = \"127.0.0.1\"\nca_file = \"ca.pem\"\npassword = { file = \"secrets/box\" }\n\n";
+    for table in [
+        "[[seed]]\nname = \"g\"\naddress = \"seed@example.net\"\nprovider = \"google\"\n",
+        "[[mailbox]]\nname = \"g\"\nusername = \"g\"\n",
+    ] {
+        let text = good.replacen("[placement]", &format!("{table}{host}[placement]"), 1);
+        folder.write("postroad.toml", text);
+        folder.run("config check").ends(78).says(&["ca_file of mailbox g"]);
+        folder.run("serve").ends(78).says(&["ca_file of mailbox g"]);
+    }
+    folder.write("postroad.toml", good).run("campaign run hello").ends(0);
+}
+
+#[test]
 fn an_expired_certificate_is_called_so() {
     let folder = with_people();
     let authority = postroad_testkit::certificate::Authority::new();
