@@ -47,4 +47,9 @@ FROM s, campaigns k, (
     UNION ALL SELECT 'soft', 'mailbox_full' UNION ALL SELECT 'block', 'reputation_block'
 ) w;
 
+INSERT INTO open_tallies (campaign_id, provider, kind, n)
+WITH RECURSIVE s(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM s WHERE i < 13)
+SELECT k.id, s.i, o.kind, 7
+FROM s, campaigns k, (SELECT 'human' AS kind UNION ALL SELECT 'proxy' UNION ALL SELECT 'prefetch') o;
+
 ANALYZE;
