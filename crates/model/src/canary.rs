@@ -118,7 +118,7 @@ pub enum CanaryVerdict {
 /// Which of a campaign's seeds go with its canary, given by relay and provider in the order of their turns; the others follow in
 /// step with the audience, so that the campaign is measured as long as it runs.
 ///
-/// All of them where there are no more than [`Canary::first`] says. Else one for each relay and provider, and then, until there
+/// All of them where there are no more than `Canary::first` says. Else one for each relay and provider, and then, until there
 /// are so many, as many as the brake needs for one relay and provider after the other, each provider through one relay before any through a
 /// second; what is missing then is drawn evenly from the rest.
 #[must_use]
