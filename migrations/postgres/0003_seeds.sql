@@ -38,12 +38,11 @@ CREATE TABLE seed_gaps (
     PRIMARY KEY (campaign_id, relay_id, provider)
 );
 
--- The seed mailboxes that a process has named lately, as they were last looked into.
+-- The seed mailboxes as they were last looked into.
 CREATE TABLE seed_mailboxes (
     name      TEXT PRIMARY KEY,
     provider  BIGINT NOT NULL,
     since     BIGINT NOT NULL,
-    seen_at   BIGINT NOT NULL,
     looked_at BIGINT,
     failed_at BIGINT,
     trouble   TEXT

@@ -38,12 +38,11 @@ CREATE TABLE seed_gaps (
     PRIMARY KEY (campaign_id, relay_id, provider)
 ) STRICT, WITHOUT ROWID;
 
--- The seed mailboxes that a process has named lately, as they were last looked into.
+-- The seed mailboxes as they were last looked into.
 CREATE TABLE seed_mailboxes (
     name      TEXT PRIMARY KEY,
     provider  INTEGER NOT NULL,
     since     INTEGER NOT NULL,
-    seen_at   INTEGER NOT NULL,
     looked_at INTEGER,
     failed_at INTEGER,
     trouble   TEXT
