@@ -45,7 +45,7 @@ pub use inbox::{Cell, Copy, Inbox, NotCovered, Pooled, Rate, SeedReport, inbox, 
 pub use lifecycle::{Retried, cancel, pause, resume, resume_anyway, retry};
 pub use planning::{Planned, forecast_now, plan};
 pub use providers::{LookedUp, look_up_providers};
-pub use report::{Apart, CameBack, Counting, QuotaReport, RelayReport, Report, report};
+pub use report::{Apart, CameBack, Counting, Opens, QuotaReport, RelayReport, Report, report};
 pub use scaffold::{Scaffold, scaffold};
 pub use schedule::{Scheduled, preview, schedule};
 pub use seeding::plan_seeds;

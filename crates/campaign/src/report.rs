@@ -8,8 +8,9 @@ use crate::{CanaryReport, Inbox, Result, Setup, canary};
 use postroad_model::campaign::CampaignState;
 use postroad_model::delivery::{DeliveryState, Role};
 use postroad_model::limit::Keeper;
+use postroad_model::open::OpenKind;
 use postroad_model::plan::{Forecast, Outlook};
-use postroad_model::{CampaignId, RelayId, Timestamp};
+use postroad_model::{CampaignId, MailboxProvider, RelayId, Timestamp};
 use postroad_store::{Count, Store, StoredCampaign, TALLY_DEFERRED, Tally};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -68,6 +69,23 @@ pub struct CameBack {
     pub by_address: i64,
 }
 
+/// Opened messages of one mailbox provider's recipients, each once by the surest kind that was seen.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Opens {
+    /// The mailbox provider.
+    pub provider: &'static str,
+    /// By a mail program itself.
+    pub human: i64,
+    /// By the provider's image proxy, for a reader.
+    pub proxy: i64,
+    /// By a program that loads everything: it says nothing of a reader.
+    pub prefetch: i64,
+    /// Messages that relays took for the provider; absent where the rows are not counted.
+    pub accepted: Option<i64>,
+    /// Human and proxy of the accepted; absent without accepted ones.
+    pub share: Option<f64>,
+}
+
 /// Rows outside the audience.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Apart {
@@ -118,6 +136,8 @@ pub struct Report {
     pub relays: BTreeMap<String, RelayReport>,
     /// What came back, by kind, reason, mailbox provider and relay; the most frequent first.
     pub came_back: Vec<CameBack>,
+    /// Opens by mailbox provider, the largest first; absent where the campaign counts none.
+    pub opens: Option<Vec<Opens>>,
     /// Test messages.
     pub tests: Apart,
     /// Seed mailboxes.
@@ -176,6 +196,7 @@ pub async fn report(
         left_out: store.left_out(id).await?.into_iter().collect(),
         relays: relays(store, setup, &stored, &counts, now).await?,
         came_back: came_back(store, id).await?,
+        opens: opens(store, &stored, counting).await?,
         tests: apart(&counts, Role::Test),
         seeds: apart(&counts, Role::Seed),
         inbox: crate::inbox(store, id).await?,
@@ -200,6 +221,33 @@ async fn came_back(store: &Store, id: CampaignId) -> Result<Vec<CameBack>> {
     let mut lines: Vec<CameBack> = store.tallies(&[id]).await?.into_iter().map(line).collect();
     lines.sort_by_key(|l| -l.n);
     Ok(lines)
+}
+
+/// One line for each mailbox provider of the audience, so that one without any open is seen.
+async fn opens(
+    store: &Store,
+    stored: &StoredCampaign,
+    counting: Counting,
+) -> Result<Option<Vec<Opens>>> {
+    if !stored.campaign.settings.track_opens {
+        return Ok(None);
+    }
+    let id = stored.campaign.id;
+    let counts = store.opens_of(&[id]).await?.remove(&id).unwrap_or_default();
+    let accepted = match counting {
+        Counting::Glance | Counting::Counters => None,
+        Counting::Rows => Some(store.accepted_by_provider(id).await?),
+    };
+    let mut mix = store.provider_mix(id).await?;
+    mix.sort_by_key(|(_, people)| -people);
+    let line = |(provider, _): (MailboxProvider, i64)| {
+        let [prefetch, proxy, human] =
+            OpenKind::ALL.map(|kind| counts.get(&(provider, kind)).copied().unwrap_or(0));
+        let accepted = accepted.as_ref().map(|a| a.get(&provider).copied().unwrap_or(0));
+        let share = accepted.filter(|n| *n > 0).map(|n| (human + proxy) as f64 / n as f64);
+        Opens { provider: provider.as_str(), human, proxy, prefetch, accepted, share }
+    };
+    Ok(Some(mix.into_iter().map(line).collect()))
 }
 
 fn sum(counts: &[Count], role: Role, wanted: impl Fn(&Count) -> bool) -> i64 {

@@ -5,6 +5,7 @@
 //! from outside is escaped; an inbox rate stands with its interval and its sample, and is called an estimate. Plots are drawn by
 //! `plots` as inline SVG.
 
+mod opens;
 mod parts;
 mod plots;
 
@@ -63,6 +64,9 @@ impl Page<'_> {
         self.inbox(&mut h);
         self.by_provider(&mut h);
         self.by_relay(&mut h);
+        if let Some(opens) = &self.report.opens {
+            opens::section(&mut h, opens);
+        }
         self.came_back(&mut h);
         self.left_out(&mut h);
         self.notes(&mut h);
@@ -387,10 +391,11 @@ impl Page<'_> {
         h.raw("<footer>\n<p>");
         h.text(h.say(
             "Accepted means that a relay took the message; no server tells where it then lay, which is why the inbox rate is \
-             estimated with mailboxes of our own. Opens are not counted.",
+             estimated with mailboxes of our own. ",
             "“Đã nhận” nghĩa là máy chủ đã nhận thư; không máy chủ nào cho biết thư nằm ở đâu, vì vậy tỷ lệ vào hộp thư đến được \
-             ước lượng bằng các hộp thư của chúng tôi. Lượt mở thư không được đếm.",
+             ước lượng bằng các hộp thư của chúng tôi. ",
         ));
+        h.text(opens::note(self.lang, self.report.opens.as_ref()));
         h.raw("</p>\n<p>");
         let at = self.zone.long(self.made_at);
         h.text(&match self.lang {

@@ -7,7 +7,7 @@ use crate::output::Table;
 use crate::page::{Lang, Page};
 use crate::signals;
 use anyhow::{Context as _, Result};
-use postroad_campaign::{Counting, Report};
+use postroad_campaign::{Counting, Opens, Report};
 use postroad_model::campaign::{CampaignKind, CampaignState, HoldReason};
 use postroad_model::delivery::{DeliveryState, Role};
 use postroad_model::when::Zone;
@@ -159,6 +159,9 @@ pub fn text(r: &Report) -> String {
     if !r.came_back.is_empty() {
         text.push_str(&format!("\n{}", came_back(r)));
     }
+    if let Some(opens) = &r.opens {
+        text.push_str(&format!("\n{}", opened(opens)));
+    }
     if r.tests.total > 0 {
         text.push_str(&format!("\nTests: {} of {} accepted\n", r.tests.accepted, r.tests.total));
     }
@@ -194,6 +197,20 @@ fn came_back(r: &Report) -> Table {
         let relay = if line.relay.is_empty() { "-".to_owned() } else { line.relay.clone() };
         let (kind, reason, provider) = (line.kind.into(), line.reason.into(), line.provider.into());
         table.row([kind, reason, provider, relay, line.n.to_string()]);
+    }
+    table
+}
+
+/// Opens by mailbox provider: to be compared with each other.
+fn opened(opens: &[Opens]) -> Table {
+    let heads = ["opened", "#human", "#proxy", "#prefetch", "#accepted", "#opened share"];
+    let mut table = Table::new(&heads);
+    for line in opens {
+        let numbers = [line.human, line.proxy, line.prefetch].map(|n| n.to_string());
+        let [human, proxy, prefetch] = numbers;
+        let accepted = line.accepted.map_or_else(|| "-".into(), |n| n.to_string());
+        let share = line.share.map_or_else(|| "-".into(), |s| format!("{:.1} %", s * 100.0));
+        table.row([line.provider.to_owned(), human, proxy, prefetch, accepted, share]);
     }
     table
 }

@@ -64,6 +64,7 @@ fn report() -> Report {
             line("soft", "mailbox_full", 11),
             line("complaint", "complaint", 4),
         ],
+        opens: None,
         tests: postroad_campaign::Apart::default(),
         seeds: postroad_campaign::Apart { total: 30, accepted: 30 },
         inbox: Some(inbox()),

@@ -28,6 +28,7 @@ fn report() -> Report {
         left_out: BTreeMap::new(),
         relays: BTreeMap::new(),
         came_back: Vec::new(),
+        opens: None,
         tests: Apart::default(),
         seeds: Apart::default(),
         inbox: None,

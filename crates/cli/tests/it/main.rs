@@ -8,6 +8,7 @@ mod campaigns;
 mod canaries;
 mod folder;
 mod glance;
+mod opens;
 mod people;
 mod schemas;
 mod seeds;

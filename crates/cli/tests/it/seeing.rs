@@ -5,7 +5,8 @@
 
 use crate::campaigns::folder_with;
 use crate::folder::{Folder, Running};
-use crate::serving::serving_both;
+use crate::opens::{PROXY, images, with_html};
+use crate::serving::{get_as, serving_both};
 use crate::ways::{ends, post};
 use postroad_testkit::deploy::{filled_in, queries, read, recorded};
 use postroad_testkit::dovecot::{self, Dovecot, PASSWORD};
@@ -45,7 +46,7 @@ struct World {
     folder: Folder,
     dovecot: Dovecot,
     _relays: Vec<Postfix>,
-    _sinks: Folder,
+    sinks: Folder,
     _sink: Running,
 }
 
@@ -94,7 +95,7 @@ fn seed_tables(dovecot: &Dovecot) -> String {
 fn world() -> Option<World> {
     let dovecot = dovecot::spawn_sieve(ALL_GOOD)?;
     let sinks = Folder::empty();
-    let (sink, port) = sinks.sink_words(&["--record", "a.jsonl"]);
+    let (sink, port) = sinks.sink_words(&["--record", "a.jsonl", "--keep", "kept"]);
     let relays = relays(&dovecot, SocketAddr::from(([127, 0, 0, 1], port)))?;
     let at: Vec<SocketAddr> = relays.iter().map(Postfix::address).collect();
     let named: Vec<(&str, u16, &str)> =
@@ -107,6 +108,9 @@ fn world() -> Option<World> {
             &format!("host = \"{}\"\nport = {}\n", at.ip(), at.port()),
         );
     }
+    folder.write("postroad.toml", &text);
+    with_html(&folder);
+    let text = folder.read("postroad.toml");
     folder.write("secrets/ca.pem", dovecot.authority_pem());
     folder.write("secrets/seed", PASSWORD);
     let zone = vec![("example.com".to_owned(), Record::Txt("v=spf1 a -all".into()))];
@@ -125,7 +129,7 @@ fn world() -> Option<World> {
     }
     folder.write("readers.csv", csv);
     folder.run("contact import readers.csv --list readers").ends(0);
-    Some(World { folder, dovecot, _relays: relays, _sinks: sinks, _sink: sink })
+    Some(World { folder, dovecot, _relays: relays, sinks, _sink: sink })
 }
 
 /// A Prometheus with our rules, whose alerts wait for nothing.
@@ -241,6 +245,26 @@ fn told(folder: &Folder, truth: &Cells) {
     assert_eq!(report["imbalance"], 0, "{report}");
 }
 
+/// Readers open it, and each is seen by Prometheus.
+fn people_open(world: &World, public: &str, prometheus: &Prometheus) {
+    let mut opened = 0;
+    for n in (1..PEOPLE).step_by(40) {
+        let to = format!("p{n}@example.org");
+        // The relay may still hold it.
+        let image =
+            until(&to, || images(&world.sinks, &to).pop().ok_or_else(|| "not there".into()));
+        assert_eq!(get_as(public, &image, PROXY).0, 200);
+        opened += 1;
+    }
+    let query =
+        "sum(postroad_campaign_opens{campaign=\"hello\",kind=\"proxy\",provider=\"other\"})";
+    until("the opens", || {
+        let seen = prometheus.query(query);
+        let n = seen.first().and_then(|s| s["value"][1].as_str()?.parse().ok());
+        if n == Some(opened) { Ok(()) } else { Err(format!("{seen:?} instead of {opened}")) }
+    });
+}
+
 fn every_panel_has_data(prometheus: &mut Prometheus) {
     // The campaign is over since a while.
     let asked = |expression: &str| filled_in(expression, "hello").replace("[10s]", "[5m]");
@@ -297,7 +321,7 @@ fn the_inbox_rate_is_measured_shown_and_acted_on() {
     folder.run("seed check").ends(0).says(&["g1", "m4", "INBOX", "Junk"]);
     let (serve, admin, public) = serving_both(folder);
     let Some(mut prometheus) = watch(&admin) else { return };
-    folder.run("campaign schedule hello").ends(0);
+    folder.run("campaign schedule hello --track-opens --template body.html").ends(0);
     until("the middle", || {
         let report = shown(folder, "campaign report hello");
         let accepted = report["accepted"].as_u64().unwrap_or(0);
@@ -311,6 +335,7 @@ fn the_inbox_rate_is_measured_shown_and_acted_on() {
     assert_eq!(truth.values().sum::<u64>(), 24, "{truth:?}");
     prometheus_agrees(&prometheus, "hello", &truth);
     told(folder, &truth);
+    people_open(&world, &public, &prometheus);
     the_canary_holds(&world, &prometheus);
     // Some of these may have got the next campaign already, and complain of that one then.
     for n in [2, 4, 6, 8] {

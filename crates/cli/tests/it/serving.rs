@@ -27,11 +27,18 @@ pub fn serving_both(folder: &Folder) -> (Running, String, String) {
 }
 
 pub fn get(address: &str, path: &str) -> (u16, String) {
+    get_as(address, path, "tests")
+}
+
+/// The same by a program that calls itself so.
+pub fn get_as(address: &str, path: &str, agent: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
-    let mut text = String::new();
-    stream.read_to_string(&mut text).unwrap();
+    let fields = format!("Host: {address}\r\nUser-Agent: {agent}\r\nConnection: close");
+    write!(stream, "GET {path} HTTP/1.1\r\n{fields}\r\n\r\n").unwrap();
+    let mut octets = Vec::new();
+    stream.read_to_end(&mut octets).unwrap();
+    let text = String::from_utf8_lossy(&octets).into_owned();
     (text[9..12].parse().unwrap(), text)
 }
 
