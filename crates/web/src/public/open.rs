@@ -80,7 +80,7 @@ async fn record(app: &App, token: &LinkToken, agent: Option<&str>) -> postroad_s
     if app.store.record_open(&row, kind, now).await? == OpenRecorded::Nothing {
         return Ok(());
     }
-    tracing::info!(delivery = %row.id, %kind, provider = %row.provider, "opened");
+    tracing::debug!(delivery = %row.id, %kind, provider = %row.provider, "opened");
     if let Some(name) = app.store.campaign_name(row.campaign).await? {
         app.metrics.opened(&name, row.provider, kind);
     }
