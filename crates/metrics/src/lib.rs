@@ -16,6 +16,7 @@ mod counting;
 mod labels;
 pub mod names;
 mod placement;
+mod replaced;
 mod snapshot;
 
 pub use counting::{Metrics, Preflight};

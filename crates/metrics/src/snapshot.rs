@@ -7,6 +7,7 @@
 use crate::counting::{gauge_vec, int_gauge_vec};
 use crate::labels::{bounce_kind, brake_setter, pause_reason};
 use crate::names;
+use crate::replaced::{Replaced, Round};
 use postroad_model::delivery::DeliveryState;
 use postroad_model::open::OpenKind;
 use postroad_model::verdict::{BounceKind, Reason};
@@ -125,8 +126,8 @@ pub(crate) struct SnapshotVecs {
     paused: IntGaugeVec,
     paused_until: GaugeVec,
     held: IntGaugeVec,
-    feedback: IntGaugeVec,
-    opens: IntGaugeVec,
+    feedback: Replaced,
+    opens: Replaced,
     imbalance: IntGaugeVec,
     brakes: IntGaugeVec,
     nodes: IntGaugeVec,
@@ -147,8 +148,8 @@ impl SnapshotVecs {
             paused: int_gauge_vec(registry, &names::RELAY_PAUSED),
             paused_until: gauge_vec(registry, &names::RELAY_PAUSED_UNTIL),
             held: int_gauge_vec(registry, &names::RELAY_LANE_HELD),
-            feedback: int_gauge_vec(registry, &names::CAMPAIGN_FEEDBACK),
-            opens: int_gauge_vec(registry, &names::CAMPAIGN_OPENS),
+            feedback: Replaced::new(registry, &names::CAMPAIGN_FEEDBACK),
+            opens: Replaced::new(registry, &names::CAMPAIGN_OPENS),
             imbalance: int_gauge_vec(registry, &names::CAMPAIGN_IMBALANCE),
             brakes: int_gauge_vec(registry, &names::BRAKE_ACTIVE),
             nodes: int_gauge_vec(registry, &names::NODES_ALIVE),
@@ -160,6 +161,13 @@ impl SnapshotVecs {
     }
 
     pub(crate) fn clear(&self) {
+        self.clear_few();
+        self.feedback.clear();
+        self.opens.clear();
+    }
+
+    /// All that has few series.
+    fn clear_few(&self) {
         for vec in [
             &self.recipients,
             &self.audience,
@@ -169,8 +177,6 @@ impl SnapshotVecs {
             &self.quota_used,
             &self.paused,
             &self.held,
-            &self.feedback,
-            &self.opens,
             &self.imbalance,
             &self.brakes,
             &self.nodes,
@@ -184,10 +190,11 @@ impl SnapshotVecs {
     }
 
     pub(crate) fn set(&self, snapshot: &Snapshot) {
-        self.clear();
+        self.clear_few();
         for campaign in &snapshot.campaigns {
             self.set_campaign(campaign, snapshot.at);
         }
+        self.opens.replace(|round| snapshot.campaigns.iter().for_each(|c| set_opens(round, c)));
         for quota in &snapshot.quotas {
             let labels = [&quota.relay, &quota.limit, &quota.window];
             self.quota_limit.with_label_values(&labels).set(quota.amount);
@@ -204,11 +211,13 @@ impl SnapshotVecs {
                 .with_label_values(&[relay, provider, brake_setter(&brake.by), reason])
                 .set(1);
         }
-        for back in &snapshot.feedback {
-            let (provider, kind) = (back.provider.as_str(), bounce_kind(back.kind));
-            let labels = [&back.campaign, &back.relay, provider, kind, back.reason.as_str()];
-            self.feedback.with_label_values(&labels).set(back.count);
-        }
+        self.feedback.replace(|round| {
+            for back in &snapshot.feedback {
+                let (provider, kind) = (back.provider.as_str(), bounce_kind(back.kind));
+                let labels = [&back.campaign, &back.relay, provider, kind, back.reason.as_str()];
+                round.set(&labels, back.count);
+            }
+        });
         if let Some(nodes) = snapshot.nodes_alive {
             self.nodes.with_label_values::<&str>(&[]).set(nodes);
         }
@@ -238,22 +247,8 @@ impl SnapshotVecs {
         ] {
             self.queue.with_label_values(&[name, state]).set(n);
         }
-        if let Some(opens) = &campaign.opens {
-            self.set_opens(name, opens);
-        }
         let late = campaign.oldest_due.map_or(0, |due| now.since_ms(due).max(0));
         self.oldest.with_label_values(&[name]).set(seconds(late));
-    }
-
-    /// All providers, so that one without any open is seen too.
-    fn set_opens(&self, campaign: &str, opens: &BTreeMap<(MailboxProvider, OpenKind), i64>) {
-        for provider in MailboxProvider::ALL {
-            for kind in OpenKind::ALL {
-                let n = opens.get(&(*provider, kind)).copied().unwrap_or(0);
-                let labels = [campaign, provider.as_str(), kind.as_str()];
-                self.opens.with_label_values(&labels).set(n);
-            }
-        }
     }
 
     fn set_lane(&self, lane: &LaneGauges, now: Timestamp) {
@@ -266,6 +261,17 @@ impl SnapshotVecs {
                 self.paused_until.with_label_values(&[relay]).set(seconds(until.0));
             }
             None => self.paused.with_label_values(&[relay, "none"]).set(0),
+        }
+    }
+}
+
+/// All providers, so that one without any open is seen too.
+fn set_opens(round: &mut Round<'_>, campaign: &CampaignGauges) {
+    let Some(opens) = &campaign.opens else { return };
+    for provider in MailboxProvider::ALL {
+        for kind in OpenKind::ALL {
+            let n = opens.get(&(*provider, kind)).copied().unwrap_or(0);
+            round.set(&[&campaign.name, provider.as_str(), kind.as_str()], n);
         }
     }
 }

@@ -24,7 +24,7 @@ sql! {
 }
 
 /// So many waiting rows are counted: an operator who sees as many knows enough, and a scrape stays cheap.
-pub(crate) const DEFERRED_MAX: i64 = 5_000;
+pub(crate) const DEFERRED_MAX: i64 = 2_000;
 
 /// A campaign as the exporter sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
