@@ -284,13 +284,14 @@ pub fn placement_brake(sent: &[Placement], min_inbox: f64) -> Option<InboxRate> 
     })
 }
 
-/// Whether copies are too few to brake by and yet suspicious: two or more of fewer than four were misplaced. What the same relay
-/// and provider did for earlier campaigns then speaks as well: it is their reputation, not one campaign's.
+/// Whether copies are too few to brake by and yet suspicious: of fewer than four, one or more were misplaced. What the same relay
+/// and provider did for earlier campaigns then speaks as well: it is their reputation, not one campaign's. Those that were good
+/// speak for it as much as those that were not speak against it.
 #[must_use]
 pub fn wants_earlier(sent: &[Placement]) -> bool {
-    let told: Vec<&Placement> = sent.iter().filter(|p| tells(**p)).collect();
-    let misplaced = |p: &&&Placement| matches!(p, Placement::Spam | Placement::Missing);
-    told.len() < SOME_FROM as usize && told.iter().filter(misplaced).count() >= 2
+    let told = || sent.iter().filter(|p| tells(**p));
+    told().count() < SOME_FROM as usize
+        && told().any(|p| matches!(p, Placement::Spam | Placement::Missing))
 }
 
 fn tells(placement: Placement) -> bool {

@@ -222,10 +222,16 @@ fn one_misplaced_copy_never_brakes_whatever_is_asked_for() {
 }
 
 #[test]
-fn few_copies_of_which_two_are_misplaced_want_those_of_earlier_campaigns() {
-    assert!(wants_earlier(&[Spam, Missing]) && wants_earlier(&[Inbox, Spam, Spam, Pending]));
-    assert!(!wants_earlier(&[Inbox, Inbox, Spam]) && !wants_earlier(&[Spam; 4]));
-    assert!(!wants_earlier(&[]) && !wants_earlier(&[Unknown, Unknown, Spam]));
+fn few_copies_of_which_one_is_misplaced_want_those_of_earlier_campaigns() {
+    for few in [&[Spam][..], &[Spam, Missing], &[Inbox, Inbox, Spam], &[Unknown, Spam, Pending]] {
+        assert!(wants_earlier(few), "{few:?}");
+    }
+    for none in [&[][..], &[Inbox; 3], &[Spam; 4], &[Unknown, Other, NotSent, Pending]] {
+        assert!(!wants_earlier(none), "{none:?}");
+    }
+    // Good ones before it outweigh it, bad ones do not.
+    assert_eq!(placement_brake(&[Inbox, Inbox, Inbox, Inbox, Spam], 0.8), None);
+    assert!(placement_brake(&[Inbox, Spam, Spam, Spam], 0.8).is_some());
 }
 
 #[test]

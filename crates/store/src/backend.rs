@@ -337,9 +337,13 @@ async fn open_sqlite(path: &str, readers: u32) -> Result<Backend> {
         .max_connections(readers.max(1))
         // A connection to a file does not go stale.
         .test_before_acquire(false)
-        .connect_lazy_with(options.pragma("query_only", "on"));
+        // A row goes from SQLite's thread to the reader's by a queue; a short one costs more wake-ups than the rows cost.
+        .connect_lazy_with(options.row_buffer_size(ROWS_AHEAD).pragma("query_only", "on"));
     Ok(Backend::Sqlite { write, read, path: PathBuf::from(path) })
 }
+
+/// So many rows are read before their reader takes them; some 100 kB.
+const ROWS_AHEAD: usize = 1_000;
 
 /// A node that is frozen inside a transaction would keep its locks for ever, and no other could take its lanes: the
 /// server ends such a session after this many milliseconds. No transaction of ours waits for anything but the server.

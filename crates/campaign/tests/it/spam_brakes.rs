@@ -66,6 +66,33 @@ on_both_engines! {
         assert_eq!(names(&world.step().await), [""; 0], "once");
     }
 
+    async fn one_copy_in_spam_brakes_by_what_the_campaign_before_says_and_never_alone(world) {
+        let mut world = world;
+        started_as(&world, "before", canary(0.0, 0.5), [3, 1]).await;
+        send_all(&mut world).await;
+        landed_as(&world, "before", 0, &[Placement::Inbox, Placement::Spam, Placement::Spam]).await;
+        landed_as(&world, "before", 1, &[Placement::Inbox]).await;
+        let happened = world.step().await;
+        assert!(!names(&happened).contains(&"braked"), "{happened:?}");
+        send_all(&mut world).await;
+        world.step().await;
+        world.advance(Duration::from_secs(3600));
+        started(&world, canary(0.0, 0.5), [1, 1]).await;
+        send_all(&mut world).await;
+        landed(&world, 0, &[Placement::Spam]).await;
+        landed(&world, 1, &[Placement::Spam]).await;
+        let happened = world.step().await;
+        let braked: Vec<&str> = happened
+            .iter()
+            .filter_map(|h| match h {
+                Happened::Braked { why, .. } => Some(why.as_str()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(braked.len(), 1, "the second relay has one good copy and one that is not: {happened:?}");
+        assert!(braked[0].contains("inbox 25 % of 4 copies"), "{happened:?}");
+    }
+
     async fn a_campaign_without_a_canary_is_braked_below_what_the_operator_wrote(world) {
         let mut world = world;
         let brakes = async |world: &mut World, name: &str| {
