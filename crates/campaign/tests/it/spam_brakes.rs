@@ -82,13 +82,10 @@ on_both_engines! {
         landed(&world, 0, &[Placement::Spam]).await;
         landed(&world, 1, &[Placement::Spam]).await;
         let happened = world.step().await;
-        let braked: Vec<&str> = happened
-            .iter()
-            .filter_map(|h| match h {
-                Happened::Braked { why, .. } => Some(why.as_str()),
-                _ => None,
-            })
-            .collect();
+        let why = |h: &Happened| {
+            if let Happened::Braked { why, .. } = h { Some(why.clone()) } else { None }
+        };
+        let braked: Vec<String> = happened.iter().filter_map(why).collect();
         assert_eq!(braked.len(), 1, "the second relay has one good copy and one that is not: {happened:?}");
         assert!(braked[0].contains("inbox 25 % of 4 copies"), "{happened:?}");
     }
