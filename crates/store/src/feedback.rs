@@ -13,7 +13,7 @@ use crate::sql::sql;
 use crate::suppressions::{
     NewRow, STOP_FIND_ALL, SUPPRESSIONS_ADD, reason_name, repeat_on_conflict, stop_rows,
 };
-use crate::{Error, LedgerAct, Result, Store, Suppressed};
+use crate::{LedgerAct, Result, Store, Suppressed};
 use postroad_model::delivery::{DeliveryState, Detail, Role};
 use postroad_model::feedback::{Evidence, Strike, Threshold};
 use postroad_model::suppression::SuppressionScope;
@@ -150,6 +150,33 @@ macro_rules! blocks {
     }};
 }
 
+/// Locks a row inside a `tx!` body; gives it with its state, or `None` when there is no such row.
+macro_rules! lock_row {
+    ($c:expr, $e:expr, $id:expr, $now:expr) => {{
+        let locked: Option<$crate::feedback::Locked> =
+            sqlx::query_as($crate::feedback::FEEDBACK_LOCK.of($e))
+                .bind($id.bucket)
+                .bind($id.id)
+                .bind($now.0)
+                .fetch_optional(&mut *$c)
+                .await
+                .named(&$crate::feedback::FEEDBACK_LOCK)?;
+        match locked {
+            None => None,
+            Some(row) => {
+                let from = postroad_model::delivery::DeliveryState::from_code(row.state)
+                    .ok_or_else(|| $crate::Error::Inconsistent {
+                        table: "deliveries",
+                        column: "state",
+                        id: $id.to_string(),
+                    })?;
+                Some((row, from))
+            }
+        }
+    }};
+}
+pub(crate) use lock_row;
+
 /// Writes the event inside a `tx!` body; `None` when its key is there.
 macro_rules! insert_event {
     ($c:expr, $e:expr, $new:expr) => {{
@@ -258,19 +285,9 @@ impl Store {
                 Some((scope, _)) => lock_limits!(c, e, scope),
                 None => Vec::new(),
             };
-            let locked: Option<Locked> = sqlx::query_as(FEEDBACK_LOCK.of(e))
-                .bind(new.row.id.bucket)
-                .bind(new.row.id.id)
-                .bind(now.0)
-                .fetch_optional(&mut *c)
-                .await
-                .named(&FEEDBACK_LOCK)?;
-            let Some(row) = locked else { return Ok(Recorded::SeenBefore) };
-            let from = DeliveryState::from_code(row.state).ok_or_else(|| Error::Inconsistent {
-                table: "deliveries",
-                column: "state",
-                id: new.row.id.to_string(),
-            })?;
+            let Some((row, from)) = lock_row!(c, e, new.row.id, now) else {
+                return Ok(Recorded::SeenBefore);
+            };
             if from == DeliveryState::Sending {
                 return Ok(Recorded::OnTheWire);
             }

@@ -2,6 +2,7 @@
 //!
 //! Exchanged with the engine's driver and core; no statement is here.
 
+use crate::Claim;
 use crate::ledger::Reserved;
 use postroad_model::delivery::Leased;
 use postroad_model::{CampaignId, Epoch, LeaseToken, NodeId, PoolId, RelayId, Timestamp};
@@ -77,4 +78,13 @@ pub enum Idle {
     },
     /// Another node has the lane, or its lease ran out.
     Lost,
+}
+
+impl Claim {
+    /// Of a row that a lane got with a batch.
+    #[must_use]
+    pub fn of(row: &Leased, relay: RelayId, epoch: Epoch, token: LeaseToken) -> Self {
+        let Leased { id, campaign, role, attempt, .. } = *row;
+        Self { id, campaign, role, relay, epoch, token, attempt }
+    }
 }

@@ -7,7 +7,7 @@
 
 use crate::Error;
 use crate::backend::{Named, read, tx};
-use crate::feedback::{FEEDBACK_LOCK, Locked, insert_event, move_row, next_state};
+use crate::feedback::{insert_event, lock_row, move_row, next_state};
 use crate::feedback_words::{EventKind, NewFeedback, SentRow, Strength};
 use crate::reports::provider_of;
 use crate::sql::sql;
@@ -106,19 +106,9 @@ impl Store {
     ) -> Result<OpenRecorded> {
         let keys = OpenKind::ALL.map(|kind| key(new.row.id, kind));
         tx!(self, |c, e| {
-            let locked: Option<Locked> = sqlx::query_as(FEEDBACK_LOCK.of(e))
-                .bind(new.row.id.bucket)
-                .bind(new.row.id.id)
-                .bind(now.0)
-                .fetch_optional(&mut *c)
-                .await
-                .named(&FEEDBACK_LOCK)?;
-            let Some(row) = locked else { return Ok(OpenRecorded::Nothing) };
-            let from = DeliveryState::from_code(row.state).ok_or_else(|| Error::Inconsistent {
-                table: "deliveries",
-                column: "state",
-                id: new.row.id.to_string(),
-            })?;
+            let Some((row, from)) = lock_row!(c, e, new.row.id, now) else {
+                return Ok(OpenRecorded::Nothing);
+            };
             if !kind.counts_in(from) {
                 return Ok(OpenRecorded::Nothing);
             }

@@ -227,15 +227,7 @@ impl World {
             turn: self.turn,
         };
         let answer = self.store.lease(&request, self.now()).await.unwrap();
-        let claim = |row: &Leased| Claim {
-            id: row.id,
-            campaign: row.campaign,
-            role: row.role,
-            relay,
-            epoch,
-            token,
-            attempt: row.attempt,
-        };
+        let claim = |row: &Leased| Claim::of(row, relay, epoch, token);
         answer.rows.into_iter().map(|row| (row.clone(), claim(&row))).collect()
     }
 

@@ -55,15 +55,8 @@ impl Core {
             probe: answer.probe,
         });
         for leased in &answer.rows {
-            let claim = Claim {
-                id: leased.id,
-                campaign: leased.campaign,
-                role: leased.role,
-                relay: lane.settings.id,
-                epoch: lane.settings.epoch,
-                token: batch.token,
-                attempt: leased.attempt,
-            };
+            let (relay, epoch) = (lane.settings.id, lane.settings.epoch);
+            let claim = Claim::of(leased, relay, epoch, batch.token);
             let item = Item {
                 leased: leased.clone(),
                 claim,

@@ -153,15 +153,7 @@ impl World {
             turn: self.turn.cast_unsigned(),
         };
         let answer = self.store.lease(&request, self.now()).await.unwrap();
-        let claim = |row: &Leased| Claim {
-            id: row.id,
-            campaign: row.campaign,
-            role: row.role,
-            relay: self.relay,
-            epoch,
-            token,
-            attempt: row.attempt,
-        };
+        let claim = |row: &Leased| Claim::of(row, self.relay, epoch, token);
         answer.rows.into_iter().map(|row| (row.clone(), claim(&row))).collect()
     }
 

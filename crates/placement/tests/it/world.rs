@@ -156,15 +156,7 @@ impl World {
         settled: &Settled,
     ) {
         let now = self.clock.now();
-        let claim = |row: &Leased| Claim {
-            id: row.id,
-            campaign: row.campaign,
-            role: row.role,
-            relay,
-            epoch,
-            token,
-            attempt: row.attempt,
-        };
+        let claim = |row: &Leased| Claim::of(row, relay, epoch, token);
         let intent = |row: &Leased| Intent {
             claim: claim(row),
             content_hash: 1,

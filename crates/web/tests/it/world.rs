@@ -166,15 +166,7 @@ impl World {
         let request =
             LeaseRequest { node, relay, epoch, scope, pools, token, want: 9, which, turn: 1 };
         let rows = self.store.lease(&request, now).await.unwrap().rows;
-        let claim = |row: &Leased| Claim {
-            id: row.id,
-            campaign: row.campaign,
-            role: row.role,
-            relay,
-            epoch,
-            token,
-            attempt: row.attempt,
-        };
+        let claim = |row: &Leased| Claim::of(row, relay, epoch, token);
         let wanted = |row: &&Leased| people.iter().any(|(who, _)| address(who) == row.address);
         let rows: Vec<&Leased> = rows.iter().filter(wanted).collect();
         assert_eq!(rows.len(), people.len());
